@@ -1,0 +1,59 @@
+// The live file view: a FUSE file system that judges every name as it is looked up (DESIGN D1).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "policy/file_rules.h"
+
+namespace agentbox::view {
+
+// An entry that exists in the view only, on top of whatever the real tree has there.
+struct Synthetic {
+  std::string path;       // relative to the root
+  bool symlink = false;   // else a read-only regular file, 0444
+  std::string content;    // or the link's text
+};
+
+// First touch of a hidden, redacted or read-only path: for the audit log. Called at most once a
+// path and kind, from a serving thread.
+struct Touch {
+  enum class Kind { kHidden, kRedacted, kWriteRefused } kind;
+  std::string path;
+  const policy::Pattern* rule;
+};
+
+struct Config {
+  base::UniqueFd root;  // the real directory, O_PATH | O_DIRECTORY
+  // Project mode: `files` judges. Home mode: `home` is set too; what it lists passes through to
+  // `root` (judged by `files` as well), everything else lives in `scratch`.
+  const policy::FileRules* files = nullptr;
+  const policy::HomeRules* home = nullptr;
+  base::UniqueFd scratch;
+  std::vector<Synthetic> synthetic;
+  // Hidden files with more than one link are hidden under every name; these further files (of the
+  // user's home) are searched besides those of the tree itself.
+  std::vector<std::string> hidden_elsewhere;  // absolute paths
+  std::function<void(const Touch&)> touched;  // may be empty
+  unsigned threads = 2;
+  unsigned descriptors = 512;  // most real files and directories held open at once
+};
+
+// Serves one mounted view until it is destroyed or unmounted (the box is gone).
+class View {
+ public:
+  // `device` is an open /dev/fuse on which the box mounted; INIT is answered at once.
+  View(base::UniqueFd device, Config config);
+  ~View();  // ends the service and joins its threads
+  View(const View&) = delete;
+  View& operator=(const View&) = delete;
+
+ private:
+  struct Server;
+  std::unique_ptr<Server> server_;
+};
+
+}  // namespace agentbox::view

@@ -1,0 +1,101 @@
+// One policy document as written: keys checked, nothing merged, nothing decided. docs/policy.md
+// describes every key; profiles/agentbox.schema.json says the same to editors.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace agentbox::policy {
+
+// Where something stands; what `explain`, errors and the audit record's `rule` show.
+struct Place {
+  std::string file;  // as the user would name it; "built-in" for the floor
+  std::size_t line = 0;
+  std::size_t column = 0;
+
+  std::string text() const;  // "agentbox.json:4:17"
+};
+
+// A glob (docs/policy.md, "Patterns") or a "host:port" entry, with its place.
+struct Pattern {
+  std::string text;
+  Place place;
+};
+
+// What happens to a file in which a secret is found by content.
+enum class Detect { kOff, kReport, kRedact, kDeny };
+
+struct Files {
+  std::vector<Pattern> hide, redact, show, readonly;
+  std::optional<Detect> detect;
+};
+
+// Paths below the home directory that a box may see at all; the rest is scratch.
+struct Home {
+  std::vector<Pattern> read, write;
+};
+
+struct Environment {
+  std::vector<Pattern> pass;                 // names or globs ("LC_*") from the caller
+  std::map<std::string, std::string> set;    // fixed, not secret
+};
+
+enum class Deliver { kValue, kPlaceholder };
+
+struct Secret {
+  std::string name;
+  std::string from;        // a reference; empty if `template_file` is set
+  std::string template_file;
+  std::string env;         // variable to set, or empty
+  std::string file;        // path to show the value at ("~/…" or relative to the project), or empty
+  Deliver deliver = Deliver::kValue;
+  std::vector<std::string> hosts;
+  Place place;
+};
+
+enum class Approve { kNever, kSession, kEach };
+
+struct Scope {
+  std::string name;
+  std::vector<std::string> secrets, spawn;
+  std::optional<std::vector<Pattern>> network;
+  std::optional<Approve> approve;
+  Place place;
+};
+
+struct Limits {
+  std::optional<std::uint64_t> memory;     // bytes, per box
+  std::optional<std::uint64_t> processes;  // tasks, per box
+  std::optional<std::uint64_t> files;      // open descriptors, per process
+  std::optional<std::uint64_t> spawn_depth, spawn_concurrent;
+};
+
+enum class ViewMode { kAuto, kLive };
+
+struct Document {
+  std::string file;
+  std::string directory;  // relative paths and templates resolve against it
+  std::vector<Pattern> extends;
+  Files files;
+  Home home;
+  Environment environment;
+  std::vector<Pattern> system;  // absolute paths shown read-only besides the standard ones
+  std::map<std::string, Secret> secrets;
+  std::map<std::string, Scope> scopes;
+  std::optional<std::vector<Pattern>> network;
+  Limits limits;
+  std::optional<ViewMode> view;
+  std::optional<bool> user_namespaces;  // may programs in the box make their own?
+  Place place;
+};
+
+// Throws base::Error (kConfiguration) for a syntax error, an unknown key (with the nearest valid
+// name), a wrong type, a bad pattern or number; the text begins with FILE:LINE:COLUMN. Pure.
+Document parse(std::string_view text, const std::string& file, const std::string& directory);
+
+}  // namespace agentbox::policy

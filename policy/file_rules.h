@@ -1,0 +1,74 @@
+// Which files a box may see. Pure and immutable after construction, so any thread may ask.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "policy/policy.h"
+
+namespace agentbox::policy {
+
+enum class FileAction {
+  kShow,
+  kHide,              // ENOENT, not listed
+  kHideIfCredential,  // by name a file that often holds one (.npmrc): holds_credential() decides
+  kRedact,            // same length, value bytes replaced, read-only
+};
+
+struct FileDecision {
+  FileAction action = FileAction::kShow;
+  bool readonly = false;
+  const Pattern* rule = nullptr;      // what decided the action; null for the default (show)
+  const Pattern* readonly_rule = nullptr;
+};
+
+// Rules for paths below one root (the project). `path` is relative, without "." or "..", any
+// bytes; "" is the root. A directory that is hidden hides all below it.
+class FileRules {
+ public:
+  explicit FileRules(const Policy& policy);
+  ~FileRules();
+  FileRules(FileRules&&) noexcept;
+
+  FileDecision judge(std::string_view path, bool directory) const;
+
+  // Whether some path could be hidden or read-only at or below this directory only because of a
+  // rule that is anchored deeper; false lets a server take short cuts. Conservative: true if unsure.
+  bool uniform_below(std::string_view directory) const;
+
+ private:
+  struct Matcher;
+  std::unique_ptr<const Matcher> matcher_;
+};
+
+enum class HomeAccess {
+  kScratch,   // not listed: the box's private home
+  kAncestor,  // not listed itself, but something listed lies below
+  kRead,
+  kWrite,
+};
+
+// Rules for paths below the home directory: an allow-list.
+class HomeRules {
+ public:
+  explicit HomeRules(const Policy& policy);
+  ~HomeRules();
+  HomeRules(HomeRules&&) noexcept;
+
+  HomeAccess judge(std::string_view path) const;
+
+ private:
+  struct Matcher;
+  std::unique_ptr<const Matcher> matcher_;
+};
+
+// Whether text that is a package manager's configuration holds a credential (`_authToken`, `_auth`,
+// `_password`, a password in a URL) rather than a reference to a variable. Pure.
+bool holds_credential(std::string_view bytes);
+
+// The bytes with every value byte replaced by '*': length, line ends, keys and comments' markers
+// stay. What is not recognised as a key is taken for a value. Pure.
+std::string redact(std::string_view bytes);
+
+}  // namespace agentbox::policy

@@ -1,0 +1,59 @@
+// The effective policy: layers merged in the order of trust.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "policy/document.h"
+
+namespace agentbox::policy {
+
+// Who speaks in a layer. Later layers may widen earlier ones only as docs/policy.md says: the
+// user's own document is a cap, an untrusted repository may narrow only, flags may narrow only.
+enum class Layer { kFloor, kProfile, kUser, kRepository, kCommandLine };
+
+struct Policy {
+  Files files;  // rules of all layers, the strongest first; see FileRules
+  Home home;
+  Environment environment;
+  std::vector<Pattern> system;
+  std::map<std::string, Secret> secrets;
+  std::map<std::string, Scope> scopes;  // always holds "main"
+  std::vector<Pattern> network;
+  Limits limits;
+  ViewMode view = ViewMode::kAuto;
+  bool user_namespaces = false;
+  std::string hash;  // SHA-256 of the canonical form of everything above
+};
+
+// One thing a repository's document would allow that the layers below it do not.
+struct Widening {
+  std::string what;  // "network: api.example.com:443", "secret aws: op://…", "show: config/*.pem"
+  Place place;
+};
+
+// Gives the document of a profile by name (shipped, or the user's ~/.config/agentbox/profiles).
+// Throws Error for an unknown name, with the nearest one.
+using ProfileSource = std::function<Document(const Pattern& name)>;
+
+struct Sources {
+  std::vector<std::string> profiles;  // --profile, in order; what the documents extend is added
+  std::optional<Document> user;
+  std::optional<Document> repository;
+  std::optional<Document> command_line;  // --policy FILE: the user's own word
+};
+
+// Merges. Throws Error for cycles in `extends` or `spawn`, a scope that names an absent secret or
+// scope, a network pattern that cannot be read. Pure apart from `profile_source`.
+Policy merge(const Sources& sources, const ProfileSource& profile_source);
+
+// What the repository's document widens, empty if it only narrows. Pure, like merge.
+std::vector<Widening> widenings(const Sources& sources, const ProfileSource& profile_source);
+
+// The shipped profile `name` ("claude", …), embedded at build time.
+Document shipped_profile(const Pattern& name);
+std::vector<std::string> shipped_profile_names();
+
+}  // namespace agentbox::policy

@@ -1,0 +1,69 @@
+// Turns references into values, in the supervisor only.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "resolver/reference.h"
+#include "resolver/secret.h"
+
+namespace agentbox::resolver {
+
+enum class Failure {
+  kAuthRequired, kAuthFailed, kPermissionDenied, kNotFound, kAmbiguous, kRateLimited,
+  kUnavailable, kTimeout, kInvalidReference, kInvalidResponse, kInvalidValue,
+};
+const char* failure_name(Failure failure);  // "not_found"; what the audit record says
+
+struct Value {
+  Secret secret;
+  std::string version;  // the backend's own version id, or empty
+};
+
+// No secret in any of these texts.
+struct Failed {
+  Failure failure;
+  std::string message;  // cause, in the backend's words where it has any, made printable
+  std::string hint;     // what to type next
+};
+
+using Answer = std::variant<Value, Failed>;
+
+// One backend: a batch of references of its schemes in, one answer for each, in order. May block up
+// to `deadline`. Called from one thread at a time.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string name() const = 0;
+  virtual std::vector<Answer> resolve(const std::vector<Reference>& references,
+                                      std::chrono::steady_clock::time_point deadline) = 0;
+};
+
+struct Resolution {
+  Reference reference;
+  std::string backend;
+  Answer answer;
+  std::chrono::microseconds latency{0};
+};
+
+class Resolver {
+ public:
+  Resolver();   // registers the built-in backends
+  ~Resolver();
+
+  // Replaces or adds the backend of a scheme.
+  void add(const std::string& scheme, std::shared_ptr<Backend> backend);
+
+  // One Resolution a reference, in order; backends run in parallel, one batch each.
+  std::vector<Resolution> resolve(const std::vector<Reference>& references,
+                                  std::chrono::milliseconds time_limit);
+
+ private:
+  std::map<std::string, std::shared_ptr<Backend>> backends_;
+};
+
+}  // namespace agentbox::resolver
