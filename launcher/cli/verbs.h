@@ -1,0 +1,17 @@
+// The verbs of `agentbox`, one file each. A verb reads its arguments (without its own name), calls
+// the room that does the work, prints, and returns the exit status.
+#pragma once
+
+#include "launcher/cli/options.h"
+
+namespace agentbox::cli {
+
+int check(const Arguments& arguments);
+int doctor(const Arguments& arguments);
+int explain(const Arguments& arguments);
+int log(const Arguments& arguments);
+int run(const Arguments& arguments);
+int secret(const Arguments& arguments);
+int trust(const Arguments& arguments);
+
+}  // namespace agentbox::cli

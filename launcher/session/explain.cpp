@@ -1,0 +1,179 @@
+#include "launcher/session/explain.h"
+
+#include <sys/stat.h>
+
+#include <optional>
+
+#include "base/encode.h"
+#include "base/error.h"
+#include "base/number.h"
+#include "launcher/session/paths.h"
+#include "launcher/session/system.h"
+#include "policy/file_rules.h"
+#include "policy/network_rules.h"
+
+namespace agentbox::session {
+
+namespace {
+
+void set_rule(Explanation& explanation, const policy::Pattern* rule) {
+  if (rule != nullptr) {
+    explanation.rule = rule->text;
+    explanation.place = rule->place.text();
+  }
+}
+
+std::string list(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) {
+    text += (text.empty() ? "" : ", ") + name;
+  }
+  return text.empty() ? "none" : text;
+}
+
+Explanation explain_scope(const policy::Scope& scope, const policy::Policy& policy) {
+  std::vector<std::string> network;
+  for (const policy::Pattern& entry : scope.network ? *scope.network : policy.network) {
+    network.push_back(entry.text);
+  }
+  return {.subject = scope.name,
+          .decision = "scope",
+          .rule = {},
+          .place = scope.place.text(),
+          .detail = "secrets: " + list(scope.secrets) + "; may spawn: " + list(scope.spawn) +
+                    "; network: " + list(network)};
+}
+
+Explanation explain_host(const std::string& subject, const std::string& host,
+                         std::optional<std::uint16_t> port, const policy::Policy& policy) {
+  const policy::NetworkRules rules(policy.network);
+  const policy::NetworkRule* rule =
+      port ? rules.judge_name(host, *port) : rules.judge_name(host);
+  Explanation explanation = {.subject = subject, .decision = {}, .rule = {}, .place = {},
+                             .detail = {}};
+  if (rule == nullptr) {
+    explanation.decision = "refused";
+    explanation.detail = "no entry of \"network\" names it";
+    return explanation;
+  }
+  explanation.decision = rule->deny ? "refused" : "allowed";
+  explanation.detail =
+      rule->deny ? "an entry that starts with \"!\" wins over all others"
+                 : "reached through the relay; addresses that are local are refused all the same";
+  set_rule(explanation, &rule->source);
+  return explanation;
+}
+
+Explanation explain_in_project(const std::string& path, const std::string& subject,
+                               const Project& project, const policy::Policy& policy) {
+  struct stat status = {};
+  const bool directory = ::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+  const policy::FileDecision decision =
+      policy::FileRules(policy).judge(relative_to(path, project.root), directory);
+  Explanation explanation = {.subject = subject, .decision = {}, .rule = {}, .place = {},
+                             .detail = {}};
+  switch (decision.action) {
+    case policy::FileAction::kShow:
+      explanation.decision = decision.readonly ? "read-only" : "shown";
+      explanation.detail = decision.readonly ? "the box may read it, not change it, nor create it"
+                                             : "the box may read and change it";
+      break;
+    case policy::FileAction::kHide:
+      explanation.decision = "hidden";
+      explanation.detail = "does not exist in the box, under any name";
+      break;
+    case policy::FileAction::kHideIfCredential:
+      explanation.decision = "hidden if it holds a credential";
+      explanation.detail = "judged by its content each time it changes";
+      break;
+    case policy::FileAction::kRedact:
+      explanation.decision = "redacted";
+      explanation.detail = "same length, every value replaced, read-only";
+      break;
+  }
+  set_rule(explanation, decision.rule != nullptr ? decision.rule : decision.readonly_rule);
+  return explanation;
+}
+
+Explanation explain_in_home(const std::string& path, const std::string& subject,
+                            const std::string& home, const policy::Policy& policy) {
+  Explanation explanation = {.subject = subject, .decision = {}, .rule = {}, .place = {},
+                             .detail = {}};
+  switch (policy::HomeRules(policy).judge(relative_to(path, home))) {
+    case policy::HomeAccess::kScratch:
+      explanation.decision = "scratch";
+      explanation.detail = "the box sees a private home here, not yours";
+      break;
+    case policy::HomeAccess::kAncestor:
+      explanation.decision = "partly";
+      explanation.detail = "only what \"home\" lists below it is yours";
+      break;
+    case policy::HomeAccess::kRead:
+      explanation.decision = "read-only";
+      explanation.detail = "your own, listed in \"home\": {\"read\"}";
+      break;
+    case policy::HomeAccess::kWrite:
+      explanation.decision = "shown";
+      explanation.detail = "your own, listed in \"home\": {\"write\"}";
+      break;
+  }
+  return explanation;
+}
+
+std::string absolute(const std::string& subject, const Project& project, const std::string& home) {
+  if (subject == "~" || subject.rfind("~/", 0) == 0) {
+    return subject.size() < 3 ? home : join(home, subject.substr(2));
+  }
+  std::string path = subject;
+  if (path.rfind("./", 0) == 0) {
+    path.erase(0, 2);
+  }
+  if (path.empty() || path == ".") {
+    return project.working_directory;
+  }
+  return path.front() == '/' ? path : join(project.working_directory, path);
+}
+
+bool looks_like_host(const std::string& host) {
+  return host.find('.') != std::string::npos || host == "localhost";
+}
+
+}  // namespace
+
+Explanation explain(const Project& project, const std::string& home, const policy::Policy& policy,
+                    const std::string& subject) {
+  if (const auto scope = policy.scopes.find(subject); scope != policy.scopes.end()) {
+    return explain_scope(scope->second, policy);
+  }
+  const std::string path = absolute(subject, project, home);
+  struct stat status = {};
+  const bool exists = ::lstat(path.c_str(), &status) == 0;
+  if (!exists && subject.find('/') == std::string::npos) {
+    const std::size_t colon = subject.rfind(':');
+    const auto host = policy::canonical_host(subject.substr(0, colon));
+    const auto port = colon == std::string::npos
+                          ? std::nullopt
+                          : base::parse_number(subject.substr(colon + 1), 65535);
+    if (host && (port || (colon == std::string::npos && looks_like_host(*host) &&
+                          subject.front() != '.'))) {
+      return explain_host(subject, *host,
+                          port ? std::optional(static_cast<std::uint16_t>(*port)) : std::nullopt,
+                          policy);
+    }
+  }
+  if (is_below(path, project.root)) {
+    return explain_in_project(path, subject, project, policy);
+  }
+  if (is_below(path, home)) {
+    return explain_in_home(path, subject, home, policy);
+  }
+  const bool shown = system_shows(policy, path);
+  return {.subject = subject,
+          .decision = shown ? "read-only" : "absent",
+          .rule = {},
+          .place = {},
+          .detail = shown ? "part of the system that every box sees"
+                          : "outside the project, the home and the system: no box sees it"};
+}
+
+}  // namespace agentbox::session

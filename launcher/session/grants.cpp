@@ -1,0 +1,251 @@
+#include "launcher/session/grants.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/encode.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "launcher/session/paths.h"
+#include "policy/environment_rules.h"
+#include "resolver/dotenv.h"
+
+extern char** environ;
+
+namespace agentbox::session {
+
+namespace {
+
+using base::Error;
+using base::Status;
+using resolver::Reference;
+
+constexpr std::size_t kLargestTemplate = 1 << 20;
+
+bool is_glue(const Reference& reference) {
+  return reference.scheme == "env" || reference.scheme == "file" || reference.scheme == "exec";
+}
+
+Grant from_policy(const policy::Secret& secret, const Project& project) {
+  Grant grant;
+  grant.name = secret.name;
+  grant.env = secret.env;
+  grant.file = secret.file;
+  grant.rule = secret.place.text();
+  if (secret.deliver == policy::Deliver::kPlaceholder) {
+    throw Error(Status::kConfiguration,
+                grant.rule + ": secret \"" + base::printable(secret.name) +
+                    "\" asks for delivery as a placeholder, which this version cannot keep: the "
+                    "network relay does not open TLS",
+                "use \"deliver\": \"value\", and read docs/threat-model.md for what that means");
+  }
+  if (grant.env.empty() && grant.file.empty()) {
+    throw Error(Status::kConfiguration,
+                grant.rule + ": secret \"" + base::printable(secret.name) + "\" goes nowhere",
+                "say where: \"as\": {\"env\": \"NAME\"} or \"as\": {\"file\": \"~/path\"}");
+  }
+  if (!secret.template_file.empty()) {
+    const std::string path = secret.template_file.front() == '/'
+                                 ? secret.template_file
+                                 : join(project.root, secret.template_file);
+    grant.source =
+        resolver::parse_template(base::read_file(path, kLargestTemplate), secret.template_file);
+  } else {
+    grant.source = resolver::parse_reference(secret.from);
+  }
+  return grant;
+}
+
+// An env file in the project may be the work of whoever wrote the repository (or of an agent), so
+// it must not reach for the user's own environment and files.
+void check_origin(const Grant& grant, const std::string& path, const Project& project) {
+  const auto* reference = std::get_if<Reference>(&grant.source);
+  if (reference != nullptr && is_glue(*reference) && is_below(path, project.root)) {
+    throw Error(Status::kDenied,
+                grant.rule + ": " + reference->scheme + ":// references are not taken from a file "
+                "inside the project",
+                "move this line to an env file outside the project, or to your own policy (" 
+                "~/.config/agentbox/policy.json)");
+  }
+}
+
+std::map<std::string, std::string> caller_environment() {
+  std::map<std::string, std::string> variables;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const std::size_t equals = text.find('=');
+    if (equals == std::string_view::npos) {
+      continue;
+    }
+    // A credential of the caller must not slip in by "${GITHUB_TOKEN}".
+    const std::string_view name = text.substr(0, equals);
+    if (!policy::looks_like_credential(name)) {
+      variables.emplace(name, text.substr(equals + 1));
+    }
+  }
+  return variables;
+}
+
+void add_env_file(const std::string& file, const Project& project, std::vector<Grant>& grants) {
+  const std::string path = file.front() == '/' ? file : join(project.working_directory, file);
+  for (resolver::DotenvEntry& entry :
+       resolver::parse_dotenv_file(path, file, caller_environment())) {
+    Grant grant;
+    grant.name = entry.name;
+    grant.env = entry.name;
+    grant.rule = base::printable(file) + ":" + std::to_string(entry.line);
+    if (entry.reference) {
+      grant.source = resolver::parse_reference(*entry.reference);
+    } else {
+      grant.source = std::move(entry.literal);
+      grant.sensitive = policy::looks_like_credential(entry.name);
+    }
+    check_origin(grant, path, project);
+    std::erase_if(grants, [&](const Grant& earlier) {
+      return earlier.env == grant.env && earlier.file.empty();
+    });
+    grants.push_back(std::move(grant));
+  }
+}
+
+std::vector<Reference> references_of(const std::vector<Grant>& grants) {
+  std::vector<Reference> references;
+  for (const Grant& grant : grants) {
+    if (const auto* reference = std::get_if<Reference>(&grant.source)) {
+      references.push_back(*reference);
+    } else if (const auto* pieces = std::get_if<resolver::Template>(&grant.source)) {
+      for (const auto& piece : *pieces) {
+        if (const auto* inner = std::get_if<Reference>(&piece)) {
+          references.push_back(*inner);
+        }
+      }
+    }
+  }
+  return references;
+}
+
+void record_resolutions(const std::vector<resolver::Resolution>& resolutions, Recorder& recorder) {
+  for (const resolver::Resolution& resolution : resolutions) {
+    audit::Record record;
+    record.event = "resolve";
+    record.reference = resolution.reference.text;
+    record.backend = resolution.backend;
+    record.latency = resolution.latency;
+    record.cache = false;
+    if (const auto* value = std::get_if<resolver::Value>(&resolution.answer)) {
+      record.version = value->version;
+      record.outcome = "ok";
+    } else {
+      const auto& failed = std::get<resolver::Failed>(resolution.answer);
+      record.outcome = "failed";
+      record.error = resolver::failure_name(failed.failure);
+      record.reason = failed.message;
+    }
+    recorder.write(std::move(record));
+  }
+}
+
+// One Error for all that failed, so that the user mends everything in one go.
+void refuse_failures(const std::vector<resolver::Resolution>& resolutions) {
+  std::string message;
+  std::string hint;
+  for (const resolver::Resolution& resolution : resolutions) {
+    if (const auto* failed = std::get_if<resolver::Failed>(&resolution.answer)) {
+      message += "\n    " + base::printable(resolution.reference.text) + " (" +
+                 resolution.backend + "): " + failed->message;
+      if (hint.empty()) {
+        hint = failed->hint;
+      }
+    }
+  }
+  if (!message.empty()) {
+    throw Error(Status::kConfiguration, "secrets could not be resolved, nothing was started:" +
+                                            message, hint);
+  }
+}
+
+// Takes the grant's value out of the resolutions, which `next` walks in references_of order.
+resolver::Secret take_value(Grant& grant, std::vector<resolver::Resolution>& resolutions,
+                            std::size_t& next) {
+  if (auto* literal = std::get_if<resolver::Secret>(&grant.source)) {
+    return std::move(*literal);
+  }
+  if (std::holds_alternative<Reference>(grant.source)) {
+    return std::move(std::get<resolver::Value>(resolutions[next++].answer).secret);
+  }
+  resolver::SecretBuilder text;
+  for (const auto& piece : std::get<resolver::Template>(grant.source)) {
+    if (const auto* literal = std::get_if<std::string>(&piece)) {
+      text.append(*literal);
+    } else {
+      text.append(std::get<resolver::Value>(resolutions[next++].answer).secret.reveal());
+    }
+  }
+  return text.take();
+}
+
+std::string source_text(const Grant& grant) {
+  const auto* reference = std::get_if<Reference>(&grant.source);
+  return reference != nullptr ? reference->text : std::string();
+}
+
+void record_release(const Grant& grant, const std::string& reference, Recorder& recorder) {
+  for (const auto& [kind, where] : {std::pair{"env", grant.env}, std::pair{"file", grant.file}}) {
+    if (where.empty()) {
+      continue;
+    }
+    audit::Record record;
+    record.event = "release";
+    record.subject = grant.name;
+    record.reference = reference;
+    record.delivery = std::string(kind) + ":" + where;
+    record.rule = grant.rule;
+    record.outcome = "ok";
+    recorder.write(std::move(record));
+  }
+}
+
+}  // namespace
+
+std::vector<Grant> collect_grants(const policy::Policy& policy, const std::string& scope,
+                                  const Project& project,
+                                  const std::vector<std::string>& env_files) {
+  std::vector<Grant> grants;
+  for (const std::string& name : policy.scopes.at(scope).secrets) {
+    grants.push_back(from_policy(policy.secrets.at(name), project));
+  }
+  for (const std::string& file : env_files) {
+    add_env_file(file, project, grants);
+  }
+  return grants;
+}
+
+std::vector<Released> release(std::vector<Grant> grants, resolver::Resolver& resolver,
+                              Recorder& recorder, std::chrono::milliseconds time_limit) {
+  std::vector<Released> released;
+  const std::vector<Reference> references = references_of(grants);
+  std::vector<resolver::Resolution> resolutions;
+  if (!references.empty()) {
+    resolutions = resolver.resolve(references, time_limit);
+    record_resolutions(resolutions, recorder);
+    refuse_failures(resolutions);
+  }
+  std::size_t next = 0;
+  for (Grant& grant : grants) {
+    const std::string reference = source_text(grant);
+    resolver::Secret value = take_value(grant, resolutions, next);
+    if (grant.sensitive) {
+      record_release(grant, reference, recorder);
+    }
+    released.push_back({grant.name, grant.env, grant.file, std::move(value), grant.sensitive});
+  }
+  // The record is durable before the release: what follows may hand the values out.
+  if (std::any_of(released.begin(), released.end(),
+                  [](const Released& one) { return one.sensitive; })) {
+    recorder.sync();
+  }
+  return released;
+}
+
+}  // namespace agentbox::session

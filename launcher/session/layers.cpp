@@ -1,0 +1,107 @@
+#include "launcher/session/layers.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/directories.h"
+#include "base/encode.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/sha256.h"
+#include "launcher/session/paths.h"
+#include "launcher/session/trust.h"
+
+namespace agentbox::session {
+
+namespace {
+
+constexpr std::size_t kLargestDocument = 1 << 20;
+
+policy::Document read_document(const std::string& path, const std::string& shown_as) {
+  return policy::parse(base::read_file(path, kLargestDocument), shown_as, parent(path));
+}
+
+// The directory that a document's relative paths start from: the repository's root, also for
+// .agentbox/policy.json.
+std::string shown_name(const Project& project) {
+  return relative_to(project.policy_file, project.root);
+}
+
+// A template's text carries references, so consent covers it like the document itself.
+std::string digest_of(const std::string& text, const policy::Document& document) {
+  std::string all = base::sha256_hex(text);
+  for (const auto& [name, secret] : document.secrets) {
+    if (!secret.template_file.empty()) {
+      all += name + base::sha256_hex(base::read_file(
+                        join(document.directory, secret.template_file), kLargestDocument));
+    }
+  }
+  return base::sha256_hex(all);
+}
+
+}  // namespace
+
+policy::ProfileSource profile_source() {
+  return [](const policy::Pattern& name) {
+    const bool plain = std::all_of(name.text.begin(), name.text.end(), [](unsigned char c) {
+      return std::isalnum(c) != 0 || c == '-' || c == '_';
+    });
+    const std::string own = base::config_directory() + "/profiles/" + name.text + ".json";
+    if (plain && ::access(own.c_str(), F_OK) == 0) {
+      return read_document(own, own);
+    }
+    return policy::shipped_profile(name);
+  };
+}
+
+Layers load_layers(const Project& project, const Request& request) {
+  Layers layers;
+  layers.sources.profiles = request.profiles;
+  const std::string user = base::config_directory() + "/policy.json";
+  if (::access(user.c_str(), F_OK) == 0) {
+    layers.sources.user = read_document(user, user);
+  }
+  if (!request.policy_file.empty()) {
+    const std::string path = request.policy_file.front() == '/'
+                                 ? request.policy_file
+                                 : join(project.working_directory, request.policy_file);
+    layers.sources.command_line = read_document(path, request.policy_file);
+  } else if (!project.policy_file.empty()) {
+    const std::string text = base::read_file(project.policy_file, kLargestDocument);
+    layers.sources.repository = policy::parse(text, shown_name(project), project.root);
+    layers.digest = digest_of(text, *layers.sources.repository);
+    layers.trusted =
+        TrustStore(base::state_directory()).trusted(project.root, layers.digest);
+  }
+  const auto extends = [](const std::optional<policy::Document>& document) {
+    return document && !document->extends.empty();
+  };
+  if (layers.sources.profiles.empty() && !extends(layers.sources.repository) &&
+      !extends(layers.sources.command_line)) {
+    const std::vector<std::string> shipped = policy::shipped_profile_names();
+    const bool known =
+        std::find(shipped.begin(), shipped.end(), request.program) != shipped.end();
+    layers.sources.profiles.push_back(known ? request.program : "shell");
+  }
+  if (layers.sources.repository) {
+    layers.widenings = policy::widenings(layers.sources, profile_source());
+  }
+  return layers;
+}
+
+policy::Policy effective_policy(const Project& project, const Layers& layers) {
+  if (!layers.trusted && !layers.widenings.empty()) {
+    std::string message = base::printable(project.policy_file) +
+                          " is not trusted, and it would allow more than your own policy does:";
+    for (const policy::Widening& widening : layers.widenings) {
+      message += "\n    " + base::printable(widening.what) + "  (" + widening.place.text() + ")";
+    }
+    throw base::Error(base::Status::kDenied, message,
+                      "read it, then run `agentbox trust` in " + base::printable(project.root) +
+                          " to consent to exactly this version");
+  }
+  return policy::merge(layers.sources, profile_source());
+}
+
+}  // namespace agentbox::session

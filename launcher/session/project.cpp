@@ -1,0 +1,85 @@
+#include "launcher/session/project.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <climits>
+#include <cstdlib>
+#include <string_view>
+
+#include "base/encode.h"
+#include "base/error.h"
+#include "launcher/session/paths.h"
+
+namespace agentbox::session {
+
+namespace {
+
+using base::Error;
+using base::Status;
+
+constexpr std::array<const char*, 2> kPolicyFiles = {"agentbox.json", ".agentbox/policy.json"};
+
+// The policy file of exactly this directory, or "".
+std::string policy_in(const std::string& directory) {
+  for (const char* name : kPolicyFiles) {
+    const std::string path = join(directory, name);
+    struct stat status = {};
+    if (::stat(path.c_str(), &status) != 0) {
+      continue;
+    }
+    if (status.st_uid != ::geteuid() && status.st_uid != 0) {
+      throw Error(Status::kDenied,
+                  base::printable(path) + " belongs to another user (uid " +
+                      std::to_string(status.st_uid) + "), so its rules are not taken",
+                  "take the file over (chown), or name a policy of your own with --policy FILE");
+    }
+    return path;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string current_directory() {
+  char buffer[PATH_MAX];
+  // A directory that is gone or out of reach reads "(unreachable)/…" on Linux (getcwd(3)).
+  if (::getcwd(buffer, sizeof buffer) == nullptr || buffer[0] != '/') {
+    throw Error(Status::kFailed, "the working directory does not exist any more",
+                "change to a directory that exists and run the command again");
+  }
+  return buffer;
+}
+
+Project find_project(const std::string& working_directory, const std::string& home) {
+  Project project;
+  project.working_directory = working_directory;
+  std::string repository;
+  for (std::string directory = working_directory;;) {
+    if (directory == home || directory == "/") {
+      break;
+    }
+    project.policy_file = policy_in(directory);
+    if (!project.policy_file.empty()) {
+      project.root = directory;
+      break;
+    }
+    if (repository.empty() && ::access(join(directory, ".git").c_str(), F_OK) == 0) {
+      repository = directory;
+    }
+    directory = parent(directory);
+  }
+  if (project.root.empty()) {
+    project.root = repository.empty() ? working_directory : repository;
+  }
+  if (is_below(home, project.root)) {
+    throw Error(Status::kDenied,
+                base::printable(project.root) +
+                    " holds your home directory: as a project it would put all of it in the box",
+                "change to a project's directory (mkdir one if need be) and run the command again");
+  }
+  return project;
+}
+
+}  // namespace agentbox::session

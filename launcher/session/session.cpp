@@ -1,0 +1,277 @@
+#include "launcher/session/session.h"
+
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "audit/id.h"
+#include "base/directories.h"
+#include "base/encode.h"
+#include "base/error.h"
+#include "base/nearest.h"
+#include "launcher/session/environment.h"
+#include "launcher/session/layers.h"
+#include "launcher/session/paths.h"
+#include "launcher/session/program.h"
+#include "launcher/session/store.h"
+#include "launcher/session/world.h"
+#include "launcher/terminal/relay.h"
+
+namespace agentbox::session {
+
+namespace {
+
+using base::Error;
+using base::Status;
+
+// `op` may wait for a finger on a sensor; a minute is what people need, more looks like a hang.
+constexpr std::chrono::milliseconds kResolveLimit{60'000};
+
+// The box as the relay sees it; a record that could not be written ends the command too.
+class BoxProcess : public terminal::Process {
+ public:
+  BoxProcess(box::Box& box, Recorder& recorder)
+      : box_(box),
+        recorder_(recorder),
+        either_(static_cast<int>(base::check(::epoll_create1(EPOLL_CLOEXEC), "epoll_create"))) {
+    for (const int fd : {box.event_descriptor(), recorder.failure_descriptor()}) {
+      epoll_event event = {.events = EPOLLIN, .data = {.fd = fd}};
+      base::check(::epoll_ctl(either_.get(), EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
+    }
+  }
+
+  int event_descriptor() const override { return either_.get(); }
+
+  std::optional<Event> next_event() override {
+    epoll_event event = {};
+    if (::epoll_wait(either_.get(), &event, 1, 0) > 0 &&
+        event.data.fd == recorder_.failure_descriptor()) {
+      box_.kill();
+      return Event{Change::kExited, SIGKILL};
+    }
+    const std::optional<box::Event> next = box_.next_event();
+    if (!next) {
+      return std::nullopt;
+    }
+    switch (next->kind) {
+      case box::Event::Kind::kStopped:
+        return Event{Change::kStopped, next->status};
+      case box::Event::Kind::kContinued:
+        return Event{Change::kContinued, next->status};
+      case box::Event::Kind::kExited:
+        break;
+    }
+    return Event{Change::kExited, next->status};
+  }
+
+  void signal(int number) override { box_.signal(number); }
+
+ private:
+  box::Box& box_;
+  Recorder& recorder_;
+  base::UniqueFd either_;
+};
+
+// No value of this process may reach a core file or another process of the user's.
+void harden() {
+  base::check(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl", "PR_SET_DUMPABLE");
+  const rlimit none = {0, 0};
+  base::check(::setrlimit(RLIMIT_CORE, &none), "setrlimit", "RLIMIT_CORE");
+}
+
+void check_scope(const policy::Policy& policy, const std::string& scope) {
+  if (policy.scopes.count(scope) != 0) {
+    return;
+  }
+  std::vector<std::string> names;
+  for (const auto& [name, unused] : policy.scopes) {
+    names.push_back(name);
+  }
+  const std::string near = base::nearest(scope, names);
+  throw Error(Status::kConfiguration, "the policy has no scope \"" + base::printable(scope) + "\"",
+              near.empty() ? "see the scopes with `agentbox explain main`"
+                           : "did you mean \"" + near + "\"?");
+}
+
+bool has_terminal() { return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1; }
+
+std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+void say_start(const std::string& id, const RunRequest& request, const Project& project,
+               const policy::Policy& policy, std::size_t secrets) {
+  if (request.quiet || ::isatty(STDERR_FILENO) != 1) {
+    return;
+  }
+  std::fprintf(stderr,
+               "agentbox: session %s, scope %s, %zu secret%s, project %s (live view), %s\n",
+               id.c_str(), base::printable(request.scope).c_str(), secrets,
+               secrets == 1 ? "" : "s", base::printable(project.root).c_str(),
+               policy.network.empty() ? "no network" : "listed hosts only");
+}
+
+terminal::MaskSet mask_set(const std::vector<Released>& released, const RunRequest& request,
+                           Recorder& recorder) {
+  terminal::MaskSet masks;
+  if (!request.masking) {
+    audit::Record record;
+    record.event = "mask";
+    record.outcome = "off";
+    record.reason = "--no-masking";
+    recorder.write(std::move(record));
+    return masks;
+  }
+  for (const Released& one : released) {
+    if (one.sensitive && !masks.add(one.name, one.value)) {
+      std::fprintf(stderr, "agentbox: secret %s is too short to be masked in the output\n",
+                   base::printable(one.name).c_str());
+      audit::Record record;
+      record.event = "mask";
+      record.subject = one.name;
+      record.outcome = "too short";
+      recorder.write(std::move(record));
+    }
+  }
+  masks.compile();
+  return masks;
+}
+
+terminal::Streams streams(box::Handles& handles) {
+  terminal::Streams result;
+  result.terminal = std::move(handles.terminal);
+  result.input = std::move(handles.input);
+  result.output = std::move(handles.output);
+  result.error = std::move(handles.error);
+  return result;
+}
+
+int exit_status(int wait_status) {
+  return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+audit::Record session_record(const char* outcome) {
+  audit::Record record;
+  record.event = "session";
+  record.outcome = outcome;
+  return record;
+}
+
+// All that can be decided before the box exists.
+struct Prepared {
+  explicit Prepared(const RunRequest& request)
+      : identity(current_identity()),
+        project(find_project(current_directory(), identity.home)),
+        layers(load_layers(project, {.profiles = request.profiles,
+                                     .policy_file = request.policy_file,
+                                     .program = file_name(request.command.front())})),
+        policy(effective_policy(project, layers)) {
+    check_scope(policy, request.scope);
+  }
+
+  Identity identity;
+  Project project;
+  Layers layers;
+  policy::Policy policy;
+};
+
+audit::Record common_record(const Prepared& prepared, const RunRequest& request) {
+  audit::Record record;
+  record.session = audit::new_id();
+  record.box = audit::new_id();
+  record.scope = request.scope;
+  record.chain = request.scope;
+  record.command = request.command.front();
+  record.actor = prepared.identity.name + "/" + file_name(request.command.front());
+  record.policy = prepared.policy.hash;
+  return record;
+}
+
+// From a started box to its end.
+int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant> grants,
+          World& world, const std::string& program, const audit::Record& common,
+          Recorder& recorder) {
+  const char* search_path = std::getenv("PATH");
+  const std::string path =
+      visible_path(search_path == nullptr ? "" : search_path,
+                   [&](const std::string& entry) { return world.shows(entry); });
+
+  box::Box box = box::Box::start(world.plan());
+  box::Handles handles = box.handles();
+  world.serve(handles);
+
+  resolver::Resolver resolver;
+  add_local_store(resolver);
+  const std::vector<Released> released =
+      release(std::move(grants), resolver, recorder, kResolveLimit);
+  const terminal::MaskSet masks = mask_set(released, request, recorder);
+  for (const Released& one : released) {
+    if (!one.file.empty()) {
+      World::write_secret(handles, one);
+    }
+  }
+  box::Launch launch;
+  launch.arguments = request.command;
+  launch.program = program;
+  launch.environment = environment_block(
+      plain_environment(prepared.policy, prepared.identity, path,
+                        prepared.project.working_directory),
+      released);
+  box.wait_ready();
+  say_start(common.session, request, prepared.project, prepared.policy, released.size());
+  box.launch(launch);
+  BoxProcess process(box, recorder);
+  const int status = terminal::relay(streams(handles), process, masks);
+  box.kill();
+  recorder.rethrow_failure();
+  return status;
+}
+
+}  // namespace
+
+int run(const RunRequest& request) {
+  const Prepared prepared(request);
+  const Decisions decisions(prepared.policy, request.scope);
+  std::vector<Grant> grants =
+      collect_grants(prepared.policy, request.scope, prepared.project, request.env_files);
+
+  const audit::Record common = common_record(prepared, request);
+  Recorder recorder(base::state_directory() + "/audit", common);
+  World world(prepared.identity, prepared.project, prepared.policy, decisions, recorder,
+              {.terminal = has_terminal(), .fresh = request.fresh});
+  for (const Grant& grant : grants) {
+    if (!grant.file.empty()) {
+      world.deliver_file(grant.name, grant.file);
+    }
+  }
+  const char* search_path = std::getenv("PATH");
+  const std::string program = find_program(
+      request.command.front(), search_path == nullptr ? "" : search_path,
+      prepared.project.working_directory,
+      [&](const std::string& path) { return world.shows(path); });
+
+  harden();
+  recorder.write(session_record("start"));
+  try {
+    const int status =
+        drive(request, prepared, std::move(grants), world, program, common, recorder);
+    audit::Record end = session_record("end");
+    end.reason = "exit status " + std::to_string(exit_status(status));
+    recorder.write(std::move(end));
+    return exit_status(status);
+  } catch (const Error& error) {
+    audit::Record end = session_record("failed");
+    end.error = error.what();
+    recorder.note(std::move(end));
+    throw;
+  }
+}
+
+}  // namespace agentbox::session

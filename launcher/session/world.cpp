@@ -1,0 +1,192 @@
+#include "launcher/session/world.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/encode.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "launcher/session/home.h"
+#include "launcher/session/paths.h"
+#include "launcher/session/system.h"
+#include "launcher/session/worktree.h"
+
+namespace agentbox::session {
+
+namespace {
+
+using base::Error;
+using base::Status;
+
+std::string rule_text(const policy::Pattern* rule) {
+  return rule == nullptr ? std::string() : rule->place.text() + ": " + rule->text;
+}
+
+const std::vector<policy::Pattern>& network_of(const policy::Policy& policy,
+                                               const std::string& scope) {
+  const auto& own = policy.scopes.at(scope).network;
+  return own ? *own : policy.network;
+}
+
+void note_touch(Recorder& recorder, const std::string& root, const view::Touch& touch) {
+  audit::Record record;
+  record.subject = join(root, touch.path);
+  record.rule = rule_text(touch.rule);
+  if (touch.kind == view::Touch::Kind::kWriteRefused) {
+    record.event = "deny";
+    record.outcome = "read-only";
+  } else {
+    record.event = "hide";
+    record.outcome = touch.kind == view::Touch::Kind::kHidden ? "hidden" : "redacted";
+  }
+  recorder.note(std::move(record));
+}
+
+void note_connection(Recorder& recorder, const egress::Connection& connection) {
+  audit::Record record;
+  record.event = "connect";
+  record.subject = connection.subject;
+  record.outcome = connection.allowed ? "allowed" : "refused";
+  record.reason = connection.reason;
+  record.rule = connection.rule == nullptr ? "" : rule_text(&connection.rule->source);
+  recorder.note(std::move(record));
+}
+
+}  // namespace
+
+Decisions::Decisions(const policy::Policy& policy, const std::string& scope)
+    : files(policy), home(policy), network(network_of(policy, scope)) {}
+
+World::World(const Identity& identity, const Project& project, const policy::Policy& policy,
+             const Decisions& decisions, Recorder& recorder, const WorldOptions& options)
+    : identity_(identity),
+      project_(project),
+      policy_(policy),
+      decisions_(decisions),
+      recorder_(recorder) {
+  add_system(identity, policy, plan_);
+  mounted_.push_back({.root = identity.home, .home = true, .prefix = {}, .synthetic = {}});
+  mounted_.back().synthetic = synthetic_gitconfig(identity);
+  mounted_.push_back({.root = project.root, .home = false, .prefix = {}, .synthetic = {}});
+  const std::string git = common_git_directory(project.root);
+  if (!git.empty() && !is_below(git, project.root)) {
+    mounted_.push_back({.root = git, .home = false, .prefix = ".git", .synthetic = {}});
+  }
+  // Outer before inner: a mount point below another view is looked up through it.
+  std::sort(mounted_.begin(), mounted_.end(), [](const Mounted& a, const Mounted& b) {
+    return a.root.size() < b.root.size();
+  });
+  for (const Mounted& mounted : mounted_) {
+    plan_.views.push_back(mounted.root);
+  }
+  plan_.working_directory = project.working_directory;
+  plan_.terminal = options.terminal;
+  plan_.scratch_home = options.fresh;
+  plan_.user_namespaces = policy.user_namespaces;
+  plan_.limits = {.memory = policy.limits.memory,
+                  .processes = policy.limits.processes,
+                  .files = policy.limits.files};
+  add_network();
+}
+
+void World::add_network() {
+  plan_.local_routes = egress::local_routes(decisions_.network);
+  for (const egress::Listen& listen : egress::listens(decisions_.network)) {
+    plan_.sockets.push_back({.datagram = listen.kind == egress::Listen::Kind::kDnsDatagram,
+                             .address = listen.address,
+                             .port = listen.port});
+  }
+}
+
+bool World::shows(const std::string& path) const {
+  if (is_below(path, project_.root)) {
+    return true;
+  }
+  if (is_below(path, identity_.home)) {
+    const policy::HomeAccess access =
+        decisions_.home.judge(relative_to(path, identity_.home));
+    return access == policy::HomeAccess::kRead || access == policy::HomeAccess::kWrite;
+  }
+  return system_shows(policy_, path);
+}
+
+void World::deliver_file(const std::string& name, const std::string& path) {
+  std::string target = path;
+  if (path.rfind("~/", 0) == 0) {
+    target = join(identity_.home, path.substr(2));
+  } else if (path.front() != '/') {
+    target = join(project_.root, path);
+  }
+  const std::string link_text = join(box::kSecretsDirectory, name);
+  if (target == link_text) {
+    return;
+  }
+  // The innermost view that holds the path shows the link.
+  Mounted* holder = nullptr;
+  for (Mounted& mounted : mounted_) {
+    if (is_below(target, mounted.root) && mounted.prefix.empty()) {
+      holder = &mounted;
+    }
+  }
+  if (holder == nullptr || target == holder->root || target.find("/../") != std::string::npos) {
+    throw Error(Status::kConfiguration,
+                "the file of secret \"" + base::printable(name) + "\" cannot appear at " +
+                    base::printable(path),
+                "choose a path below ~/ or in the project");
+  }
+  holder->synthetic.push_back({.path = relative_to(target, holder->root),
+                               .symlink = true,
+                               .content = link_text});
+}
+
+view::Config World::configure(Mounted& mounted, base::UniqueFd fresh_home) {
+  view::Config config;
+  config.root = base::open_at(AT_FDCWD, mounted.root, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  config.synthetic = std::move(mounted.synthetic);
+  config.touched = [this, root = mounted.root](const view::Touch& touch) {
+    note_touch(recorder_, root, touch);
+  };
+  if (mounted.home) {
+    config.home = &decisions_.home;
+    config.scratch = fresh_home ? std::move(fresh_home) : open_scratch(project_);
+    for (const Mounted& inner : mounted_) {
+      if (!inner.home && is_below(inner.root, mounted.root)) {
+        prepare_mount_point(config.scratch.get(), relative_to(inner.root, mounted.root));
+      }
+    }
+  } else {
+    config.files = &decisions_.files;
+    config.prefix = mounted.prefix;
+    config.hidden_elsewhere = credential_files(identity_);
+  }
+  return config;
+}
+
+void World::serve(box::Handles& handles) {
+  for (std::size_t i = 0; i < mounted_.size(); ++i) {
+    views_.push_back(std::make_unique<view::View>(
+        std::move(handles.views[i]),
+        configure(mounted_[i], mounted_[i].home ? std::move(handles.scratch_home)
+                                                : base::UniqueFd())));
+  }
+  if (!handles.sockets.empty()) {
+    egress_ = std::make_unique<egress::Egress>(
+        decisions_.network, std::move(handles.sockets),
+        [this](const egress::Connection& connection) { note_connection(recorder_, connection); });
+  }
+}
+
+void World::write_secret(const box::Handles& handles, const Released& secret) {
+  // Replaced by rename, so that a reader never sees half a value; 0400, the user's own.
+  const std::string temporary = "." + secret.name;
+  const base::UniqueFd file =
+      base::open_at(handles.secrets.get(), temporary, O_WRONLY | O_CREAT | O_EXCL, 0400);
+  base::write_all(file.get(), secret.value.reveal());
+  base::check(::renameat(handles.secrets.get(), temporary.c_str(), handles.secrets.get(),
+                         secret.name.c_str()),
+              "rename", secret.name);
+}
+
+}  // namespace agentbox::session

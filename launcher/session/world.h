@@ -1,0 +1,76 @@
+// Everything around the command: the plan of its box, and what serves it while it runs.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "launcher/box/box.h"
+#include "launcher/egress/egress.h"
+#include "launcher/session/grants.h"
+#include "launcher/session/identity.h"
+#include "launcher/session/project.h"
+#include "launcher/session/recorder.h"
+#include "launcher/view/view.h"
+#include "policy/file_rules.h"
+#include "policy/network_rules.h"
+#include "policy/policy.h"
+
+namespace agentbox::session {
+
+// The decisions of one session, made before anything is started. Neither copied nor moved: the
+// views and the relay point into it.
+struct Decisions {
+  Decisions(const policy::Policy& policy, const std::string& scope);
+
+  policy::FileRules files;
+  policy::HomeRules home;
+  policy::NetworkRules network;
+};
+
+struct WorldOptions {
+  bool terminal = false;  // the command gets a PTY
+  bool fresh = false;     // the scratch home is a tmpfs, gone with the box
+};
+
+// Owns the views and the network relay of one box. Destroy it after the box.
+class World {
+ public:
+  World(const Identity& identity, const Project& project, const policy::Policy& policy,
+        const Decisions& decisions, Recorder& recorder, const WorldOptions& options);
+
+  // What the box is to be; complete after construction.
+  const box::Plan& plan() const { return plan_; }
+  // Whether the command will find this absolute path.
+  bool shows(const std::string& path) const;
+  // Where a secret's file appears: makes a link there, to the private file, when the views start.
+  // Throws Error for a path neither in the home nor in the project.
+  void deliver_file(const std::string& name, const std::string& path);
+  // Starts serving; needs the descriptors of the box.
+  void serve(box::Handles& handles);
+  // Writes a secret's file into the box's private directory.
+  static void write_secret(const box::Handles& handles, const Released& secret);
+
+ private:
+  struct Mounted {
+    std::string root;    // the real directory, also the mount point
+    bool home = false;
+    std::string prefix;  // put before paths that the file rules judge
+    std::vector<view::Synthetic> synthetic;
+  };
+
+  void add_network();
+  view::Config configure(Mounted& mounted, base::UniqueFd fresh_home);
+
+  const Identity& identity_;
+  const Project& project_;
+  const policy::Policy& policy_;
+  const Decisions& decisions_;
+  Recorder& recorder_;
+  box::Plan plan_;
+  std::vector<Mounted> mounted_;
+  std::vector<std::unique_ptr<view::View>> views_;
+  std::unique_ptr<egress::Egress> egress_;
+};
+
+}  // namespace agentbox::session
