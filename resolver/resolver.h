@@ -14,8 +14,17 @@
 namespace agentbox::resolver {
 
 enum class Failure {
-  kAuthRequired, kAuthFailed, kPermissionDenied, kNotFound, kAmbiguous, kRateLimited,
-  kUnavailable, kTimeout, kInvalidReference, kInvalidResponse, kInvalidValue,
+  kAuthRequired,
+  kAuthFailed,
+  kPermissionDenied,
+  kNotFound,
+  kAmbiguous,
+  kRateLimited,
+  kUnavailable,
+  kTimeout,
+  kInvalidReference,
+  kInvalidResponse,
+  kInvalidValue,
 };
 const char* failure_name(Failure failure);  // "not_found"; what the audit record says
 
@@ -34,11 +43,14 @@ struct Failed {
 using Answer = std::variant<Value, Failed>;
 
 // One backend: a batch of references of its schemes in, one answer for each, in order. May block up
-// to `deadline`. Called from one thread at a time.
+// to `deadline`. Called from one thread at a time. A base::Error that it throws becomes the answer
+// (kUnavailable) to the whole batch.
 class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string name() const = 0;
+  // Whether it waits for a program or a network, so that a thread is worth its cost.
+  virtual bool waits() const { return true; }
   virtual std::vector<Answer> resolve(const std::vector<Reference>& references,
                                       std::chrono::steady_clock::time_point deadline) = 0;
 };
@@ -52,13 +64,19 @@ struct Resolution {
 
 class Resolver {
  public:
-  Resolver();   // registers the built-in backends
+  // Registers the built-in backends: op (avoiding programs below the working directory), local
+  // (base::state_directory() + "/local", without a passphrase prompt), env and file.
+  Resolver();
   ~Resolver();
 
   // Replaces or adds the backend of a scheme.
   void add(const std::string& scheme, std::shared_ptr<Backend> backend);
 
-  // One Resolution a reference, in order; backends run in parallel, one batch each.
+  // One Resolution a reference, in order. Backends get one batch each and run in parallel if more
+  // than one of them waits; a reference that stands twice is resolved once. A value that is empty,
+  // holds a NUL byte or is itself a reference is refused (kInvalidValue), and so is every reference
+  // of a scheme without a backend (kUnavailable). Blocks up to `time_limit`; not thread-safe.
+  // Throws base::Error if memory for the values cannot be locked.
   std::vector<Resolution> resolve(const std::vector<Reference>& references,
                                   std::chrono::milliseconds time_limit);
 
