@@ -50,6 +50,7 @@ struct Plan {
   std::string working_directory;
   std::string host_name = "agentbox";
   bool terminal = false;         // give the command a PTY of the box's own devpts
+  bool scratch_home = false;     // hand out a tmpfs for a home that is gone with the box
   bool user_namespaces = false;  // leave clone/unshare(CLONE_NEWUSER) open
   Limits limits;
 };
@@ -60,6 +61,7 @@ struct Handles {
   std::vector<base::UniqueFd> sockets;  // in the plan's order
   base::UniqueFd terminal;              // PTY master, if Plan::terminal
   base::UniqueFd input, output, error;  // else: our ends of the command's stdio pipes
+  base::UniqueFd scratch_home;          // root of a tmpfs mounted nowhere, if Plan::scratch_home
   base::UniqueFd secrets;  // root of the tmpfs that the box sees read-only at kSecretsDirectory
 };
 inline constexpr char kSecretsDirectory[] = "/run/agentbox/secrets";

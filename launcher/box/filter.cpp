@@ -1,0 +1,23 @@
+#include "launcher/box/filter.h"
+
+#include <iterator>
+
+namespace agentbox::box {
+
+namespace {
+
+#include "launcher/box/filter_programs.inc"
+
+}  // namespace
+
+FilterProgram syscall_filter(bool user_namespaces) {
+  return user_namespaces ? FilterProgram{kSyscallsNested, std::size(kSyscallsNested)}
+                         : FilterProgram{kSyscalls, std::size(kSyscalls)};
+}
+
+FilterProgram argument_filter(bool user_namespaces) {
+  return user_namespaces ? FilterProgram{kArgumentsNested, std::size(kArgumentsNested)}
+                         : FilterProgram{kArguments, std::size(kArguments)};
+}
+
+}  // namespace agentbox::box

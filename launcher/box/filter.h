@@ -1,0 +1,21 @@
+// The seccomp filters, compiled by libseccomp when agentbox is built (filter_generator.cpp).
+#pragma once
+
+#include <linux/filter.h>
+
+namespace agentbox::box {
+
+struct FilterProgram {
+  const sock_filter* instructions;
+  unsigned short length;
+};
+
+// Which system calls exist for the box: ENOSYS for what is not listed, EPERM for what is known to
+// be a way out. Decided by number alone, so that the kernel's per-call cache answers for it.
+FilterProgram syscall_filter(bool user_namespaces);
+
+// Which arguments the listed calls may have (ioctl, clone, socket, …). The kernel runs both filters
+// and the stricter answer wins (seccomp(2)).
+FilterProgram argument_filter(bool user_namespaces);
+
+}  // namespace agentbox::box

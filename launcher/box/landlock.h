@@ -1,0 +1,9 @@
+// Landlock, the second wall: landlock(7). Definitions of newer kernels than the headers' are here.
+#pragma once
+
+namespace agentbox::box {
+
+// The kernel's Landlock ABI version, or 0 if it has none or it is switched off.
+int landlock_abi();
+
+}  // namespace agentbox::box
