@@ -19,15 +19,24 @@ std::string refusal_of(const policy::NetworkRule* rule) {
 
 }  // namespace
 
+const policy::NetworkRule* loopback_rule(const policy::NetworkRules& rules, const Address& loopback,
+                                         std::uint16_t port) {
+  const policy::NetworkRule* rule = rules.judge_name(kLocalhostName, port);
+  return rule != nullptr ? rule : rules.judge_address(loopback.bytes, port);
+}
+
 Target judge_target(const policy::NetworkRules& rules, const NameTable& names, const Address& local,
                     std::uint16_t port) {
   Target target;
   if (local.is_loopback()) {
     target.kind = Target::Kind::kLocalhost;
-    target.subject = with_port(kLocalhostName, port);
-    target.rule = rules.judge_name(kLocalhostName, port);
-    if (target.rule == nullptr) {
-      target.rule = rules.judge_address(local.bytes, port);
+    target.rule = loopback_rule(rules, local, port);
+    if (target.rule != nullptr && target.rule->kind == policy::NetworkRule::Kind::kAddress) {
+      target.subject = with_port(local.text(), port);
+      target.addresses = {local};
+    } else {
+      target.subject = with_port(kLocalhostName, port);
+      target.addresses = {*Address::parse("127.0.0.1"), *Address::parse("::1")};
     }
     target.refusal = refusal_of(target.rule);
     return target;
@@ -44,7 +53,7 @@ Target judge_target(const policy::NetworkRules& rules, const NameTable& names, c
     return target;
   }
   target.kind = Target::Kind::kAddress;
-  target.address = local;
+  target.addresses = {local};
   target.subject = with_port(local.text(), port);
   target.rule = rules.judge_address(local.bytes, port);
   target.refusal = refusal_of(target.rule);

@@ -15,12 +15,16 @@ namespace agentbox::egress {
 // What a program in the box wants to reach, named again by the local address of its connection.
 struct Target {
   enum class Kind { kName, kAddress, kLocalhost } kind = Kind::kAddress;
-  std::string host;     // what to resolve, for kName
-  Address address;      // where to go, for kAddress
-  std::string subject;  // "example.com:443"
+  std::string host;                // what to resolve, for kName
+  std::vector<Address> addresses;  // where to go, for the others; in this order
+  std::string subject;             // "example.com:443"
   const policy::NetworkRule* rule = nullptr;
   std::string refusal;  // why not; empty: allowed
 };
+
+// What decides about a loopback address: an entry of "localhost", or else one of that address.
+const policy::NetworkRule* loopback_rule(const policy::NetworkRules& rules, const Address& loopback,
+                                         std::uint16_t port);
 
 Target judge_target(const policy::NetworkRules& rules, const NameTable& names, const Address& local,
                     std::uint16_t port);

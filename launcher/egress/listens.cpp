@@ -7,6 +7,7 @@
 #include "base/unique_fd.h"
 #include "launcher/egress/address.h"
 #include "launcher/egress/egress.h"
+#include "launcher/egress/gate.h"
 #include "launcher/egress/name_table.h"
 
 namespace agentbox::egress {
@@ -85,10 +86,13 @@ std::vector<Listen> listens(const policy::NetworkRules& rules) {
     all.push_back({Kind::kNamed, kAnyV6, port});
   }
   for (const std::uint16_t port : local) {
-    if (!ports.contains(port)) {
-      all.push_back({Kind::kLocalhost, kLoopbackV4, port});
+    const bool four = loopback_rule(rules, *Address::parse(kLoopbackV4), port) != nullptr;
+    const bool six = loopback_rule(rules, *Address::parse(kLoopbackV6), port) != nullptr;
+    if (!ports.contains(port) && (four || !six)) {
+      // An entry of another address below 127.0.0.0/8 has only the wide listener to itself.
+      all.push_back({Kind::kLocalhost, four ? kLoopbackV4 : kAnyV4, port});
     }
-    if (v6 && !literal_v6.contains(port)) {
+    if (six && v6 && !literal_v6.contains(port)) {
       all.push_back({Kind::kLocalhost, kLoopbackV6, port});
     }
   }

@@ -280,30 +280,19 @@ asio::awaitable<void> Egress::Server::serve(tcp::socket inside, std::shared_ptr<
     co_await answer_stream(std::make_shared<tcp::socket>(std::move(inside)));
     co_return;
   }
-  const Target target = judge_target(rules, names, *address, local.port());
+  Target target = judge_target(rules, names, *address, local.port());
   Connection record{target.subject, false, target.refusal, target.rule};
-  std::vector<Address> addresses;
-  if (record.reason.empty()) {
-    switch (target.kind) {
-      case Target::Kind::kLocalhost:
-        addresses = {*Address::parse("127.0.0.1"), *Address::parse("::1")};
-        break;
-      case Target::Kind::kAddress:
-        addresses = {target.address};
-        break;
-      case Target::Kind::kName: {
-        // Asked only now: a name that the policy does not allow is never sent to anyone.
-        const Resolution resolution = co_await look_up(target.host);
-        if (!resolution.error.empty()) {
-          record.reason = "cannot resolve it: " + resolution.error;
-          break;
-        }
-        Choice choice = choose(rules, resolution.addresses, local.port(), upstream.is_own);
-        addresses = std::move(choice.addresses);
-        record.reason = std::move(choice.refusal);
-        record.rule = choice.rule != nullptr ? choice.rule : target.rule;
-        break;
-      }
+  std::vector<Address> addresses = std::move(target.addresses);
+  if (record.reason.empty() && target.kind == Target::Kind::kName) {
+    // Asked only now: a name that the policy does not allow is never sent to anyone.
+    const Resolution resolution = co_await look_up(target.host);
+    if (!resolution.error.empty()) {
+      record.reason = "cannot resolve it: " + resolution.error;
+    } else {
+      Choice choice = choose(rules, resolution.addresses, local.port(), upstream.is_own);
+      addresses = std::move(choice.addresses);
+      record.reason = std::move(choice.refusal);
+      record.rule = choice.rule != nullptr ? choice.rule : target.rule;
     }
   }
   if (record.reason.empty()) {

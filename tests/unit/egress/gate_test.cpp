@@ -116,6 +116,17 @@ TEST(JudgeTarget, NamesTheHostAgain) {
   EXPECT_NE(judge_target(rules, names, address("127.0.0.1"), 443).refusal, "");
 }
 
+TEST(JudgeTarget, LoopbackAddressesStandForThemselves) {
+  const policy::NetworkRules rules = rules_of({"127.0.1.1:5432", "localhost:80"});
+  const NameTable names;
+  const Target exact = judge_target(rules, names, address("127.0.1.1"), 5432);
+  EXPECT_EQ(exact.refusal, "");
+  EXPECT_EQ(exact.addresses, std::vector{address("127.0.1.1")});
+  EXPECT_NE(judge_target(rules, names, address("127.0.0.1"), 5432).refusal, "");
+  EXPECT_EQ(judge_target(rules, names, address("127.0.0.1"), 80).addresses,
+            (std::vector{address("127.0.0.1"), address("::1")}));
+}
+
 TEST(JudgeTarget, EmptyRulesAllowNothing) {
   const NameTable names;
   for (const char* text : {"127.0.0.1", "198.18.0.1", "192.0.2.1", "2001:db8::1"}) {

@@ -43,6 +43,15 @@ TEST(Listens, LocalhostOnBothFamilies) {
                                               "localhost 127.0.0.1:5432", "localhost [::1]:5432"}));
 }
 
+TEST(Listens, LoopbackAddressesAsTheyAreNamed) {
+  EXPECT_EQ(texts({"127.0.0.1:5432"}),
+            (Texts{"udp 127.0.0.1:53", "dns 127.0.0.1:53", "localhost 127.0.0.1:5432"}));
+  EXPECT_EQ(texts({"[::1]:5432"}),
+            (Texts{"udp 127.0.0.1:53", "dns 127.0.0.1:53", "localhost [::1]:5432"}));
+  EXPECT_EQ(texts({"127.0.1.1:5432"}),
+            (Texts{"udp 127.0.0.1:53", "dns 127.0.0.1:53", "localhost 0.0.0.0:5432"}));
+}
+
 TEST(Listens, NeverTwoThatOverlap) {
   EXPECT_EQ(
       texts({"localhost:5432", "db.test:5432", "[2001:db8::1]:5432"}),
