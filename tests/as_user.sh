@@ -12,7 +12,8 @@ scratch=$(mktemp -d /var/tmp/agentbox-test.XXXXXX)
 trap 'rm -rf "$scratch"' EXIT
 chown "$user": "$scratch"
 environment=(HOME="$scratch" TMPDIR="$scratch" XDG_CACHE_HOME="$scratch/.cache" PATH="$PATH"
-  LANG="${LANG:-C.UTF-8}" AGENTBOX_TEST_AS_USER=1)
+  LANG="${LANG:-C.UTF-8}" AGENTBOX="${AGENTBOX-}" AGENTBOX_BUILD_DIR="${AGENTBOX_BUILD_DIR-}"
+  AGENTBOX_TEST_AS_USER=1)
 run=(runuser -u "$user" -- env -i "${environment[@]}" "$@")
 if runuser -u "$user" -- test -x "$root/tests/as_user.sh"; then
   "${run[@]}"

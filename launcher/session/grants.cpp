@@ -1,7 +1,7 @@
 #include "launcher/session/grants.h"
 
 #include <algorithm>
-#include <map>
+#include <string_view>
 #include <utility>
 
 #include "base/encode.h"
@@ -22,6 +22,9 @@ using base::Status;
 using resolver::Reference;
 
 constexpr std::size_t kLargestTemplate = 1 << 20;
+
+// `op` may wait for a finger on a sensor; a minute is what people need, more looks like a hang.
+constexpr std::chrono::milliseconds kTimeLimit{60'000};
 
 bool is_glue(const Reference& reference) {
   return reference.scheme == "env" || reference.scheme == "file" || reference.scheme == "exec";
@@ -70,36 +73,24 @@ void check_origin(const Grant& grant, const std::string& path, const Project& pr
   }
 }
 
-std::map<std::string, std::string> caller_environment() {
-  std::map<std::string, std::string> variables;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view text(*entry);
-    const std::size_t equals = text.find('=');
-    if (equals == std::string_view::npos) {
-      continue;
-    }
-    // A credential of the caller must not slip in by "${GITHUB_TOKEN}".
-    const std::string_view name = text.substr(0, equals);
-    if (!policy::looks_like_credential(name)) {
-      variables.emplace(name, text.substr(equals + 1));
-    }
-  }
-  return variables;
+// What "${NAME}" in an env file may stand for: no credential of the caller slips in that way.
+std::optional<std::string_view> plain_variable(std::string_view name) {
+  static const resolver::Lookup lookup = resolver::lookup_in(environ);
+  return policy::looks_like_credential(name) ? std::nullopt : lookup(name);
 }
 
 void add_env_file(const std::string& file, const Project& project, std::vector<Grant>& grants) {
   const std::string path = file.front() == '/' ? file : join(project.working_directory, file);
-  for (resolver::DotenvEntry& entry :
-       resolver::parse_dotenv_file(path, file, caller_environment())) {
+  for (resolver::EnvEntry& entry : resolver::read_dotenv(path, plain_variable)) {
     Grant grant;
     grant.name = entry.name;
     grant.env = entry.name;
     grant.rule = base::printable(file) + ":" + std::to_string(entry.line);
-    if (entry.reference) {
-      grant.source = resolver::parse_reference(*entry.reference);
-    } else {
-      grant.source = std::move(entry.literal);
+    if (auto* literal = std::get_if<resolver::Secret>(&entry.value)) {
       grant.sensitive = policy::looks_like_credential(entry.name);
+      grant.source = std::move(*literal);
+    } else {
+      grant.source = std::get<Reference>(std::move(entry.value));
     }
     check_origin(grant, path, project);
     std::erase_if(grants, [&](const Grant& earlier) {
@@ -109,41 +100,23 @@ void add_env_file(const std::string& file, const Project& project, std::vector<G
   }
 }
 
-std::vector<Reference> references_of(const std::vector<Grant>& grants) {
-  std::vector<Reference> references;
-  for (const Grant& grant : grants) {
-    if (const auto* reference = std::get_if<Reference>(&grant.source)) {
-      references.push_back(*reference);
-    } else if (const auto* pieces = std::get_if<resolver::Template>(&grant.source)) {
-      for (const auto& piece : *pieces) {
-        if (const auto* inner = std::get_if<Reference>(&piece)) {
-          references.push_back(*inner);
-        }
-      }
-    }
+void record_resolution(const resolver::Resolution& resolution, Recorder& recorder) {
+  audit::Record record;
+  record.event = "resolve";
+  record.reference = resolution.reference.text;
+  record.backend = resolution.backend;
+  record.latency = resolution.latency;
+  record.cache = false;
+  if (const auto* value = std::get_if<resolver::Value>(&resolution.answer)) {
+    record.version = value->version;
+    record.outcome = "ok";
+  } else {
+    const auto& failed = std::get<resolver::Failed>(resolution.answer);
+    record.outcome = "failed";
+    record.error = resolver::failure_name(failed.failure);
+    record.reason = failed.message;
   }
-  return references;
-}
-
-void record_resolutions(const std::vector<resolver::Resolution>& resolutions, Recorder& recorder) {
-  for (const resolver::Resolution& resolution : resolutions) {
-    audit::Record record;
-    record.event = "resolve";
-    record.reference = resolution.reference.text;
-    record.backend = resolution.backend;
-    record.latency = resolution.latency;
-    record.cache = false;
-    if (const auto* value = std::get_if<resolver::Value>(&resolution.answer)) {
-      record.version = value->version;
-      record.outcome = "ok";
-    } else {
-      const auto& failed = std::get<resolver::Failed>(resolution.answer);
-      record.outcome = "failed";
-      record.error = resolver::failure_name(failed.failure);
-      record.reason = failed.message;
-    }
-    recorder.write(std::move(record));
-  }
+  recorder.write(std::move(record));
 }
 
 // One Error for all that failed, so that the user mends everything in one go.
@@ -165,7 +138,7 @@ void refuse_failures(const std::vector<resolver::Resolution>& resolutions) {
   }
 }
 
-// Takes the grant's value out of the resolutions, which `next` walks in references_of order.
+// Takes the grant's value out of the resolutions, which `next` walks in the order of wanted().
 resolver::Secret take_value(Grant& grant, std::vector<resolver::Resolution>& resolutions,
                             std::size_t& next) {
   if (auto* literal = std::get_if<resolver::Secret>(&grant.source)) {
@@ -221,16 +194,43 @@ std::vector<Grant> collect_grants(const policy::Policy& policy, const std::strin
   return grants;
 }
 
-std::vector<Released> release(std::vector<Grant> grants, resolver::Resolver& resolver,
-                              Recorder& recorder, std::chrono::milliseconds time_limit) {
-  std::vector<Released> released;
-  const std::vector<Reference> references = references_of(grants);
-  std::vector<resolver::Resolution> resolutions;
-  if (!references.empty()) {
-    resolutions = resolver.resolve(references, time_limit);
-    record_resolutions(resolutions, recorder);
-    refuse_failures(resolutions);
+std::vector<Wanted> wanted(const std::vector<Grant>& grants) {
+  std::vector<Wanted> all;
+  for (const Grant& grant : grants) {
+    if (const auto* reference = std::get_if<Reference>(&grant.source)) {
+      all.push_back({grant.name, *reference});
+    } else if (const auto* pieces = std::get_if<resolver::Template>(&grant.source)) {
+      for (const auto& piece : *pieces) {
+        if (const auto* inner = std::get_if<Reference>(&piece)) {
+          all.push_back({grant.name, *inner});
+        }
+      }
+    }
   }
+  return all;
+}
+
+std::vector<resolver::Resolution> resolve(const std::vector<Wanted>& all,
+                                          resolver::Resolver& resolver, Recorder& recorder) {
+  if (all.empty()) {
+    return {};
+  }
+  std::vector<Reference> references;
+  for (const Wanted& one : all) {
+    references.push_back(one.reference);
+  }
+  std::vector<resolver::Resolution> resolutions = resolver.resolve(references, kTimeLimit);
+  for (const resolver::Resolution& resolution : resolutions) {
+    record_resolution(resolution, recorder);
+  }
+  return resolutions;
+}
+
+std::vector<Released> release(std::vector<Grant> grants, resolver::Resolver& resolver,
+                              Recorder& recorder) {
+  std::vector<Released> released;
+  std::vector<resolver::Resolution> resolutions = resolve(wanted(grants), resolver, recorder);
+  refuse_failures(resolutions);
   std::size_t next = 0;
   for (Grant& grant : grants) {
     const std::string reference = source_text(grant);

@@ -1,7 +1,6 @@
 // From the policy's scope and the user's env files to values in hand, every step on the log first.
 #pragma once
 
-#include <chrono>
 #include <optional>
 #include <string>
 #include <variant>
@@ -38,9 +37,20 @@ std::vector<Grant> collect_grants(const policy::Policy& policy, const std::strin
                                   const Project& project,
                                   const std::vector<std::string>& env_files);
 
+// One reference that has to be resolved, for the grant of that name.
+struct Wanted {
+  std::string name;
+  resolver::Reference reference;
+};
+std::vector<Wanted> wanted(const std::vector<Grant>& grants);
+
+// One Resolution each, in order, every one recorded. Blocks for up to a minute.
+std::vector<resolver::Resolution> resolve(const std::vector<Wanted>& all,
+                                          resolver::Resolver& resolver, Recorder& recorder);
+
 // Resolves everything, records each resolution, then each release, and syncs the log. Throws Error
 // (kConfiguration) that names each reference that failed; nothing is released then.
 std::vector<Released> release(std::vector<Grant> grants, resolver::Resolver& resolver,
-                              Recorder& recorder, std::chrono::milliseconds time_limit);
+                              Recorder& recorder);
 
 }  // namespace agentbox::session

@@ -7,20 +7,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
 
-#include "audit/id.h"
 #include "base/directories.h"
 #include "base/encode.h"
 #include "base/error.h"
-#include "base/nearest.h"
 #include "launcher/session/environment.h"
-#include "launcher/session/layers.h"
-#include "launcher/session/paths.h"
+#include "launcher/session/prepared.h"
 #include "launcher/session/program.h"
 #include "launcher/session/store.h"
 #include "launcher/session/world.h"
@@ -32,9 +28,6 @@ namespace {
 
 using base::Error;
 using base::Status;
-
-// `op` may wait for a finger on a sensor; a minute is what people need, more looks like a hang.
-constexpr std::chrono::milliseconds kResolveLimit{60'000};
 
 // The box as the relay sees it; a record that could not be written ends the command too.
 class BoxProcess : public terminal::Process {
@@ -88,23 +81,7 @@ void harden() {
   base::check(::setrlimit(RLIMIT_CORE, &none), "setrlimit", "RLIMIT_CORE");
 }
 
-void check_scope(const policy::Policy& policy, const std::string& scope) {
-  if (policy.scopes.count(scope) != 0) {
-    return;
-  }
-  std::vector<std::string> names;
-  for (const auto& [name, unused] : policy.scopes) {
-    names.push_back(name);
-  }
-  const std::string near = base::nearest(scope, names);
-  throw Error(Status::kConfiguration, "the policy has no scope \"" + base::printable(scope) + "\"",
-              near.empty() ? "see the scopes with `agentbox explain main`"
-                           : "did you mean \"" + near + "\"?");
-}
-
 bool has_terminal() { return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1; }
-
-std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 void say_start(const std::string& id, const RunRequest& request, const Project& project,
                const policy::Policy& policy, std::size_t secrets) {
@@ -164,36 +141,6 @@ audit::Record session_record(const char* outcome) {
   return record;
 }
 
-// All that can be decided before the box exists.
-struct Prepared {
-  explicit Prepared(const RunRequest& request)
-      : identity(current_identity()),
-        project(find_project(current_directory(), identity.home)),
-        layers(load_layers(project, {.profiles = request.profiles,
-                                     .policy_file = request.policy_file,
-                                     .program = file_name(request.command.front())})),
-        policy(effective_policy(project, layers)) {
-    check_scope(policy, request.scope);
-  }
-
-  Identity identity;
-  Project project;
-  Layers layers;
-  policy::Policy policy;
-};
-
-audit::Record common_record(const Prepared& prepared, const RunRequest& request) {
-  audit::Record record;
-  record.session = audit::new_id();
-  record.box = audit::new_id();
-  record.scope = request.scope;
-  record.chain = request.scope;
-  record.command = request.command.front();
-  record.actor = prepared.identity.name + "/" + file_name(request.command.front());
-  record.policy = prepared.policy.hash;
-  return record;
-}
-
 // From a started box to its end.
 int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant> grants,
           World& world, const std::string& program, const audit::Record& common,
@@ -210,7 +157,7 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
   resolver::Resolver resolver;
   add_local_store(resolver);
   const std::vector<Released> released =
-      release(std::move(grants), resolver, recorder, kResolveLimit);
+      release(std::move(grants), resolver, recorder);
   const terminal::MaskSet masks = mask_set(released, request, recorder);
   for (const Released& one : released) {
     if (!one.file.empty()) {
@@ -225,6 +172,9 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
                         prepared.project.working_directory),
       released);
   box.wait_ready();
+  if (handles.terminal) {
+    terminal::adopt_settings(STDIN_FILENO, handles.terminal.get());
+  }
   say_start(common.session, request, prepared.project, prepared.policy, released.size());
   box.launch(launch);
   BoxProcess process(box, recorder);

@@ -1,0 +1,26 @@
+// Resolves what a session would, and starts nothing.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "launcher/session/session.h"
+
+namespace agentbox::session {
+
+struct Checked {
+  std::string name;       // of the secret or variable
+  std::string reference;  // as written
+  std::string backend, version;
+  std::chrono::microseconds latency{0};
+  std::string error;      // empty: it can be had
+  std::string hint;
+};
+
+// One entry a reference of the scope and the env files; each resolution is recorded. Uses the
+// request's profiles, policy file, scope, env files and command (for the default profile). Throws
+// base::Error where the policy itself is wrong or refused.
+std::vector<Checked> check(const RunRequest& request);
+
+}  // namespace agentbox::session

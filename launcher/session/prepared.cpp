@@ -1,0 +1,60 @@
+#include "launcher/session/prepared.h"
+
+#include "audit/id.h"
+#include "base/encode.h"
+#include "base/error.h"
+#include "base/nearest.h"
+
+namespace agentbox::session {
+
+namespace {
+
+std::string program_name(const RunRequest& request) {
+  if (request.command.empty()) {
+    return {};
+  }
+  const std::string& command = request.command.front();
+  return command.substr(command.rfind('/') + 1);
+}
+
+void check_scope(const policy::Policy& policy, const std::string& scope) {
+  if (policy.scopes.count(scope) != 0) {
+    return;
+  }
+  std::vector<std::string> names;
+  for (const auto& [name, unused] : policy.scopes) {
+    names.push_back(name);
+  }
+  const std::string near = base::nearest(scope, names);
+  throw base::Error(base::Status::kConfiguration,
+                    "the policy has no scope \"" + base::printable(scope) + "\"",
+                    near.empty() ? "leave --scope out for \"main\", or name one that the policy has"
+                                 : "did you mean \"" + near + "\"?");
+}
+
+}  // namespace
+
+Prepared::Prepared(const RunRequest& request)
+    : identity(current_identity()),
+      project(find_project(current_directory(), identity.home)),
+      layers(load_layers(project, {.profiles = request.profiles,
+                                   .policy_file = request.policy_file,
+                                   .program = program_name(request)})),
+      policy(effective_policy(project, layers)) {
+  check_scope(policy, request.scope);
+}
+
+audit::Record common_record(const Prepared& prepared, const RunRequest& request) {
+  audit::Record record;
+  record.session = audit::new_id();
+  record.box = audit::new_id();
+  record.scope = request.scope;
+  record.chain = request.scope;
+  const std::string program = program_name(request);
+  record.command = request.command.empty() ? "" : request.command.front();
+  record.actor = prepared.identity.name + "/" + (program.empty() ? "agentbox" : program);
+  record.policy = prepared.policy.hash;
+  return record;
+}
+
+}  // namespace agentbox::session

@@ -1,0 +1,69 @@
+#include "launcher/session/store.h"
+
+#include <fcntl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <memory>
+
+#include "base/directories.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "resolver/backends/local.h"
+
+namespace agentbox::session {
+
+namespace {
+
+std::string store_directory() { return base::state_directory() + "/local"; }
+
+resolver::Secret ask_passphrase() { return ask_secret("Passphrase of the local store: "); }
+
+// Echo off for as long as this lives.
+class Quiet {
+ public:
+  explicit Quiet(int terminal) : terminal_(terminal) {
+    base::check(::tcgetattr(terminal, &before_), "read the terminal's settings");
+    termios quiet = before_;
+    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    base::check(::tcsetattr(terminal, TCSAFLUSH, &quiet), "turn the terminal's echo off");
+  }
+  ~Quiet() { ::tcsetattr(terminal_, TCSAFLUSH, &before_); }
+  Quiet(const Quiet&) = delete;
+  Quiet& operator=(const Quiet&) = delete;
+
+ private:
+  int terminal_;
+  termios before_ = {};
+};
+
+}  // namespace
+
+resolver::LocalStore open_local_store() {
+  return resolver::LocalStore(store_directory(), ask_passphrase);
+}
+
+void add_local_store(resolver::Resolver& resolver) {
+  resolver.add("local", std::make_shared<resolver::LocalBackend>(store_directory(), ask_passphrase));
+}
+
+resolver::Secret ask_secret(const char* prompt) {
+  const base::UniqueFd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC));
+  if (!terminal) {
+    throw base::Error(base::Status::kFailed, "there is no terminal to ask for a secret on",
+                      "give the value on standard input, or run the command in a terminal");
+  }
+  base::write_all(terminal.get(), prompt);
+  resolver::SecretBuilder line;
+  {
+    const Quiet quiet(terminal.get());
+    char c = 0;
+    while (::read(terminal.get(), &c, 1) == 1 && c != '\n') {
+      line.append({&c, 1});
+    }
+  }
+  base::write_all(terminal.get(), "\n");
+  return line.take();
+}
+
+}  // namespace agentbox::session
