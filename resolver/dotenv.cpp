@@ -305,6 +305,7 @@ class Parser {
     const bool has_reference = has_reference_;
     if (skip) {
       std::swap(kept, value_);
+      ++skipping_;
     }
     while (peek() != '}') {
       if (at_line_end()) {
@@ -321,6 +322,7 @@ class Parser {
     ++at_;
     if (skip) {
       std::swap(kept, value_);
+      --skipping_;
       pieces_ = pieces;
       whole_reference_ = whole;
       has_reference_ = has_reference;
@@ -369,7 +371,7 @@ class Parser {
     if (value) {
       add(*value);
     }
-    return value.has_value();
+    return value.has_value() || skipping_ > 0;  // what is not used need not exist
   }
 
   std::string_view text_;
@@ -384,6 +386,7 @@ class Parser {
   SecretBuilder value_;
   int pieces_ = 0;  // 1: one variable alone
   bool has_reference_ = false;
+  int skipping_ = 0;  // defaults that are read but not used, one in the other
   const Reference* whole_reference_ = nullptr;
 };
 

@@ -3,8 +3,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -254,7 +254,7 @@ Finished run(const Command& command, Clock::time_point deadline) {
   output.writer.reset();
   errors.writer.reset();
   const UniqueFd ended(
-      static_cast<int>(base::check(::pidfd_open(child.pid(), 0), "pidfd_open", command.program)));
+      static_cast<int>(base::check(::syscall(SYS_pidfd_open, child.pid(), 0), "pidfd_open")));
 
   // The child's end counts, not the end of its output: what it leaves running in the background (op
   // starts a cache of its own) may hold the pipes for hours.
