@@ -6,14 +6,12 @@
 #include <optional>
 #include <string>
 
-#include "base/unique_fd.h"
-
 namespace agentbox::audit {
 
 // What happened. Fields that stay empty are left out of the line. Never a secret value.
 struct Record {
-  std::string event;  // session, box, resolve, release, rotate, deny, hide, connect, spawn, approve,
-                      // trust, mask
+  std::string event;  // session, box, resolve, release, rotate, deny, hide, connect, spawn,
+                      // approve, trust, mask, recover
   std::string session, box, parent, scope;
   std::string chain;  // spawn ancestry, "main/tests"
   std::string reference, backend, version, delivery;
@@ -34,9 +32,12 @@ class Log {
   explicit Log(const std::string& directory);
   ~Log();
 
-  // Appends; durable only after sync().
+  // Appends; durable only after sync(). Takes a few microseconds. Each field is cut at 16 KiB. What
+  // a crash has left at the end of the log is mended first, and a record of the event "recover"
+  // says so; a log that was tampered with is refused.
   void append(const Record& record);
-  // fdatasync(2) of everything appended so far.
+  // fdatasync(2) of everything appended so far. After a failure this log stays failed: the kernel
+  // reports a lost page once (fsync(2)).
   void sync();
 
  private:
