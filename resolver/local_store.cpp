@@ -373,22 +373,32 @@ std::uint64_t LocalStore::set(const std::string& name, const Secret& value) {
 }
 
 std::optional<Value> LocalStore::get(const std::string& name) {
-  check_name(name);
+  return std::move(get_all({name})[0]);
+}
+
+std::vector<std::optional<Value>> LocalStore::get_all(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    check_name(name);
+  }
+  std::vector<std::optional<Value>> values(names.size());
   if (!exists()) {
-    return std::nullopt;
+    return values;
   }
   const Document document = load();
-  const auto found = document.secrets.find(name);
-  if (found == document.secrets.end()) {
-    return std::nullopt;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto found = document.secrets.find(names[i]);
+    if (found == document.secrets.end()) {
+      continue;
+    }
+    const Sealed& sealed = found->second;
+    std::optional<Secret> secret = unseal(
+        sealed, associated(document.id, names[i], sealed.version, sealed.time), key_of(document));
+    if (!secret) {
+      damaged("the value of " + names[i] + " is not what was stored under that name");
+    }
+    values[i] = Value{std::move(*secret), std::to_string(sealed.version)};
   }
-  const Sealed& sealed = found->second;
-  std::optional<Secret> secret =
-      unseal(sealed, associated(document.id, name, sealed.version, sealed.time), key_of(document));
-  if (!secret) {
-    damaged("the value of " + name + " is not what was stored under that name");
-  }
-  return Value{std::move(*secret), std::to_string(sealed.version)};
+  return values;
 }
 
 std::vector<LocalStore::Entry> LocalStore::list() const {

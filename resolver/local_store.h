@@ -59,6 +59,8 @@ class LocalStore {
   std::uint64_t set(const std::string& name, const Secret& value);
   // Nothing if there is no such name.
   std::optional<Value> get(const std::string& name);
+  // The same for many, in order, with the store read once.
+  std::vector<std::optional<Value>> get_all(const std::vector<std::string>& names);
   // By name. Needs no key.
   std::vector<Entry> list() const;
   // False if there was no such name. Needs no key. Old copies of the file are not wiped.

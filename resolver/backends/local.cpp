@@ -21,25 +21,23 @@ Failed no_such_name(const std::string& name, const LocalStore& store) {
 
 std::vector<Answer> LocalBackend::resolve(const std::vector<Reference>& references,
                                           std::chrono::steady_clock::time_point /*deadline*/) {
-  std::vector<Answer> answers;
-  bool locked = false;  // the key was asked for and not had: once is enough
-  Failed why;
+  std::vector<std::string> names;
   for (const Reference& reference : references) {
-    if (locked) {
-      answers.emplace_back(why);
-      continue;
-    }
-    try {
-      std::optional<Value> value = store_.get(reference.path.at(0));
+    names.push_back(reference.path.at(0));
+  }
+  std::vector<Answer> answers;
+  try {
+    for (std::optional<Value>& value : store_.get_all(names)) {
       if (value) {
         answers.emplace_back(std::move(*value));
       } else {
-        answers.emplace_back(no_such_name(reference.path.at(0), store_));
+        answers.emplace_back(no_such_name(names[answers.size()], store_));
       }
-    } catch (const StoreError& error) {
-      why = {error.failure(), error.what(), error.hint()};
-      locked = error.failure() == Failure::kAuthRequired || error.failure() == Failure::kAuthFailed;
-      answers.emplace_back(why);
+    }
+  } catch (const StoreError& error) {
+    answers.clear();
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      answers.emplace_back(Failed{error.failure(), error.what(), error.hint()});
     }
   }
   return answers;
