@@ -220,7 +220,7 @@ Reference parse_reference(std::string_view text) {
   reference.scheme = scheme_of(text);
   if (!known(reference.scheme)) {
     malformed(text, "no known scheme",
-              "references begin with op://, local://, env:// or file:// (`agentbox help secrets`)");
+              "references begin with op://, local://, env:// or file://");
   }
   if (text.size() > kMaxLength) {
     malformed(text, "longer than " + std::to_string(kMaxLength) + " bytes", "");
