@@ -219,8 +219,7 @@ Reference parse_reference(std::string_view text) {
   reference.text = text;
   reference.scheme = scheme_of(text);
   if (!known(reference.scheme)) {
-    malformed(text, "no known scheme",
-              "references begin with op://, local://, env:// or file://");
+    malformed(text, "no known scheme", "references begin with op://, local://, env:// or file://");
   }
   if (text.size() > kMaxLength) {
     malformed(text, "longer than " + std::to_string(kMaxLength) + " bytes", "");
@@ -289,8 +288,9 @@ std::string near_miss(std::string_view text) {
     }
   }
   if (scheme.size() >= 5) {
-    const std::vector<std::string> long_schemes = {"vault",  "doppler", "infisical",
-                                                   "aws-sm", "keyring", "local"};
+    // Not "local": too many words that programs use as schemes are near to it.
+    const std::vector<std::string> long_schemes = {"vault", "doppler", "infisical", "aws-sm",
+                                                   "keyring"};
     const std::string meant = base::nearest(scheme, long_schemes);
     if (!meant.empty()) {
       return "its scheme is unknown; did you mean " + meant + "://?";
