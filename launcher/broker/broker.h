@@ -1,0 +1,64 @@
+// What a box may ask its supervisor. Each box has a socket of its own, and who asks is known from
+// the socket that the question came in on, never from what it says (DESIGN D5).
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "audit/log.h"
+#include "base/unique_fd.h"
+
+namespace agentbox::broker {
+
+// The path of the socket in the box, for AGENTBOX_SOCKET.
+inline constexpr const char* kSocketPath = "/run/agentbox/broker.sock";
+
+// A secret of this box by name and place; there is no field for a value.
+struct SecretPlace {
+  std::string name;
+  std::string delivery;   // "value" or "placeholder"
+  std::string env, file;  // where it is in the box; either may be empty
+};
+
+// What is true of one box, as far as the box may know it.
+struct Context {
+  std::string session, box, scope;
+  std::string tier;  // what the file view is: "live view", …
+  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+  std::vector<SecretPlace> secrets;
+  std::vector<std::string> scopes;  // that this scope may spawn
+  // Why a path or "host:port" (kind: "path" or "host") is as it is, in a sentence; nullopt when
+  // this box is not to know. Called on the serving thread.
+  std::function<std::optional<std::string>(const std::string& kind, const std::string& subject)>
+      explain;
+  // Every request and refusal, before it is answered; only event, subject, outcome and reason are
+  // set. Called on the serving thread. What it throws refuses the request.
+  std::function<void(const audit::Record&)> record;
+};
+
+// Serves one box from a thread of its own until destroyed. At most 16 connections, 64 KiB a
+// message, 50 requests a second (bursts of 100), five seconds to complete a message or take an
+// answer, five minutes of silence; who exceeds that is disconnected.
+class Broker {
+ public:
+  // Takes a listening AF_UNIX stream socket (listen_at). Throws base::SystemError.
+  Broker(base::UniqueFd listening_socket, Context context);
+  ~Broker();
+  Broker(const Broker&) = delete;
+  Broker& operator=(const Broker&) = delete;
+
+ private:
+  struct Server;
+  std::unique_ptr<Server> server_;
+};
+
+// Binds and listens on directory/name, mode 0600. The path of a socket address cannot be relative
+// to a descriptor, so it goes through /proc/self/fd. `name` has no slash and must not exist. Throws
+// base::SystemError.
+base::UniqueFd listen_at(int directory_fd, const std::string& name);
+
+}  // namespace agentbox::broker

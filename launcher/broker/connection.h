@@ -1,0 +1,62 @@
+// One connection from a box: bytes in, answers out, within bounds.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "base/unique_fd.h"
+#include "launcher/broker/frame.h"
+
+namespace agentbox::broker {
+
+using Clock = std::chrono::steady_clock;
+
+// How many requests may come: one allowance for all connections of a box. Not thread-safe.
+class Allowance {
+ public:
+  // False: there have been too many.
+  bool take(Clock::time_point now);
+
+ private:
+  double tokens_ = kBurst;
+  Clock::time_point filled_ = Clock::now();
+
+  static constexpr double kBurst = 100;
+  static constexpr double kPerSecond = 50;
+};
+
+// Not thread-safe.
+class Connection {
+ public:
+  using Answer = std::function<nlohmann::json(const std::string& message)>;
+
+  explicit Connection(base::UniqueFd fd) : fd_(std::move(fd)) {}
+
+  // Reads what is there and answers it. False: close the connection.
+  bool on_readable(const Answer& answer, Allowance& allowance, Clock::time_point now);
+  // Sends what the peer takes, then goes on with what had been read. False: close the connection.
+  bool on_writable(const Answer& answer, Allowance& allowance, Clock::time_point now);
+
+  int fd() const { return fd_.get(); }
+  // Nothing is read while an answer waits, so that a peer that does not read holds no memory.
+  bool wants_write() const { return !out_.empty(); }
+  Clock::time_point deadline() const { return deadline_; }
+
+ private:
+  bool answer_pending(const Answer& answer, Allowance& allowance, Clock::time_point now);
+  bool flush();
+  void set_deadline(Clock::time_point now);
+
+  base::UniqueFd fd_;
+  FrameReader in_;
+  std::string out_;
+  bool busy_ = false;  // a message or an answer is on its way
+  Clock::time_point deadline_ = Clock::now() + kIdle;
+
+  static constexpr std::chrono::seconds kPatience{5};
+  static constexpr std::chrono::minutes kIdle{5};
+};
+
+}  // namespace agentbox::broker
