@@ -13,9 +13,9 @@ namespace agentbox::view {
 
 // An entry that exists in the view only, on top of whatever the real tree has there.
 struct Synthetic {
-  std::string path;       // relative to the root
-  bool symlink = false;   // else a read-only regular file, 0444
-  std::string content;    // or the link's text
+  std::string path;      // relative to the root
+  bool symlink = false;  // else a read-only regular file, 0444
+  std::string content;   // or the link's text
 };
 
 // First touch of a hidden, redacted or read-only path: for the audit log. Called at most once a
@@ -31,6 +31,8 @@ struct Config {
   // Project mode: `files` judges. Home mode: `home` is set too; what it lists passes through to
   // `root` (judged by `files` as well), everything else lives in `scratch`.
   const policy::FileRules* files = nullptr;
+  // Put before the paths that `files` judges: ".git" for a view of a git directory alone.
+  std::string prefix;
   const policy::HomeRules* home = nullptr;
   base::UniqueFd scratch;
   std::vector<Synthetic> synthetic;

@@ -1,0 +1,48 @@
+// Files whose bytes decide what is shown of them. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "launcher/view/inode.h"
+
+namespace agentbox::view {
+
+class Contents {
+ public:
+  // Whether an open file holds a credential; what is too long to be looked at whole (64 KiB) counts
+  // as one. Kept by identity, change time and size. Fails with an errno.
+  bool credential(int fd, const Inode& inode);
+
+  // The bytes of a file that credential() denies: those that are returned are those judged. Fails
+  // with EACCES if they hold one.
+  std::string checked_bytes(int fd, const Inode& inode);
+
+  // The redacted bytes of the whole file. Fails with EACCES beyond 16 MiB.
+  std::shared_ptr<const std::string> redacted(int fd, const Inode& inode);
+
+ private:
+  struct State {
+    std::int64_t change = 0;  // nanoseconds since the epoch
+    off_t size = 0;
+    bool operator==(const State&) const = default;
+  };
+  static State state_of(const Inode& inode);
+
+  std::mutex mutex_;
+  struct Known {
+    State state;
+    bool credential = true;
+  };
+  std::unordered_map<Identity, Known, IdentityHash> known_;
+  // The last one only: a big file is read in many pieces.
+  Identity last_identity_;
+  State last_state_;
+  std::shared_ptr<const std::string> last_redacted_;
+};
+
+}  // namespace agentbox::view

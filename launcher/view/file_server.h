@@ -1,0 +1,160 @@
+// Answers the requests of one view, on real files. Thread-safe; knows nothing of how requests come
+// in (fuse_operations.h) and of threads (view.cpp). Every request ends by returning or by Failure.
+#pragma once
+
+#include <fuse_lowlevel.h>
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "launcher/view/contents.h"
+#include "launcher/view/entries.h"
+#include "launcher/view/hard_links.h"
+#include "launcher/view/held_files.h"
+#include "launcher/view/nodes.h"
+#include "launcher/view/storage.h"
+
+namespace agentbox::view {
+
+// What SETATTR asks for; the bits of `set` are libfuse's FUSE_SET_ATTR_*.
+struct Change {
+  struct stat to;
+  int set;
+};
+
+// A node as the kernel gets it: its lookup has been counted.
+struct Reply {
+  NodePtr node;  // null: no such name
+  struct stat stat = {};
+};
+
+class FileServer {
+ public:
+  explicit FileServer(Config config);
+
+  // Names.
+  Reply lookup(std::uint64_t parent, const char* name);
+  void forget(std::uint64_t id, std::uint64_t lookups);
+  Reply create(std::uint64_t parent, const char* name, mode_t mode, int flags);
+  Reply make_node(std::uint64_t parent, const char* name, mode_t mode);
+  Reply make_directory(std::uint64_t parent, const char* name, mode_t mode);
+  Reply make_symlink(std::uint64_t parent, const char* name, const char* text);
+  Reply link(std::uint64_t id, std::uint64_t parent, const char* name);
+  void remove(std::uint64_t parent, const char* name, bool directory);
+  void rename(std::uint64_t from, const char* name, std::uint64_t to, const char* new_name,
+              unsigned flags);
+  std::string read_link(std::uint64_t id);
+
+  // Attributes and contents.
+  struct stat attributes(std::uint64_t id);
+  struct stat change(std::uint64_t id, const Change& change);
+  // Into `buffer`; returns the length, 0 at the end of the file.
+  std::size_t read(std::uint64_t id, char* buffer, std::size_t size, off_t offset);
+  std::size_t write(std::uint64_t id, std::string_view bytes, off_t offset, int flags);
+  std::size_t copy(std::uint64_t from, off_t from_offset, std::uint64_t to, off_t to_offset,
+                   std::size_t length);
+  void allocate(std::uint64_t id, int mode, off_t offset, off_t length);
+  off_t seek(std::uint64_t id, off_t offset, int whence);
+  void sync(std::uint64_t id, bool data_only);
+  struct statvfs space(std::uint64_t id);
+
+  // Fills `buffer` with entries in the kernel's format from `offset` on; returns the length.
+  std::size_t list(fuse_req_t request, std::uint64_t id, char* buffer, std::size_t size,
+                   off_t offset, bool with_attributes);
+
+  // How long the box's kernel may answer from what it was told. A change outside is seen at most
+  // this late; a hidden name stays hidden, because what is cached never was hidden.
+  static constexpr double kEntrySeconds = 1.0;
+  static constexpr double kNoEntrySeconds = 0.25;
+  static constexpr double kAttributeSeconds = 1.0;
+
+  static fuse_entry_param entry_of(const Reply& reply);
+
+ private:
+  // A node that was opened by one of its paths, checked to be the same file, and judged.
+  struct Opened {
+    base::UniqueFd fd;
+    Inode inode;
+    Verdict verdict;
+    std::string path;
+  };
+  // A name in a directory, found and judged.
+  struct Found {
+    Inode inode;
+    Verdict verdict;
+    std::string path;
+    Node::Kind kind = Node::Kind::kReal;
+    const Synthetic* synthetic = nullptr;
+    bool unsure = false;  // only a walk can tell whether it is visible
+  };
+  // Where a name of the view really is: a name in an open directory.
+  struct Slot {
+    base::UniqueFd held;  // if it is not the view's own parent directory
+    int directory = -1;
+    std::string name;
+    std::string path;  // in the view
+    Verdict verdict;
+  };
+  struct Listing {
+    std::uint64_t node;
+    std::vector<Entry> entries;
+  };
+
+  Opened open(const NodePtr& node, int flags);
+  Opened open_directory(std::uint64_t id, NodePtr* node = nullptr);
+  // As open(), also where the file's mode forbids its owner what an earlier open(2) in the box
+  // allowed: there is no open request, so the descriptor of that time does not exist here.
+  Opened open_contents(const NodePtr& node, int flags);
+  void admit(const Inode& inode, Verdict* verdict, const std::string& path);
+
+  int find(const NodePtr& parent, const Opened* directory, const char* name, bool walk,
+           Found* found);
+  Reply enter(const NodePtr& parent, const char* name, const Found& found);
+  // The slot of a name that is about to be made or replaced. Fails if the policy is against it.
+  Slot target(const Opened& directory, const char* name, bool is_directory);
+  Slot slot(const Opened& directory, std::string name, std::string path, const Verdict& verdict,
+            bool make_parents);
+  Reply made(const NodePtr& parent, const Opened& directory, const char* name);
+  void require_writable(const Verdict& verdict, const std::string& path);
+  void require_same_rights_below(const std::string& from, const std::string& to);
+  void move_across(const Slot& from, const Slot& to, const Found& source, unsigned flags);
+  base::UniqueFd pin(const Slot& slot, const Inode& inode, NodePtr* node);
+  void after_write(const Opened& file);
+
+  std::shared_ptr<const Listing> listing(const NodePtr& node, off_t offset, std::uint64_t* serial);
+  std::vector<Entry> entries(const NodePtr& node);
+  void add_entries(const Opened& directory, int fd, bool listed_only, std::vector<Entry>* entries);
+
+  struct stat shown(const Inode& inode, const Verdict& verdict) const;
+  Inode unreal_inode(const Found& found) const;
+  const Synthetic* synthetic_at(const std::string& path) const;
+
+  const Config config_;
+  Judge judge_;
+  Storage storage_;
+  Nodes nodes_;
+  HardLinks links_;
+  Contents contents_;
+  HeldFiles held_;
+  // Shared while a path is turned into a file, alone while the box changes what paths mean.
+  std::shared_mutex names_;
+  std::mutex lending_;  // open_contents changes modes for a moment
+
+  std::map<std::string, const Synthetic*, std::less<>> synthetic_;
+  std::map<std::string, std::set<std::string>, std::less<>> unreal_children_;  // by directory
+  struct timespec started_ = {};
+
+  std::mutex listings_mutex_;
+  std::map<std::uint64_t, std::shared_ptr<const Listing>> listings_;  // by serial number
+  std::uint64_t last_listing_ = 0;
+};
+
+}  // namespace agentbox::view

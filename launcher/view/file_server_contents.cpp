@@ -1,0 +1,237 @@
+// The requests about attributes and bytes.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "launcher/view/file_server.h"
+
+namespace agentbox::view {
+namespace {
+
+std::size_t slice(std::string_view bytes, char* buffer, std::size_t size, off_t offset) {
+  const auto start = std::min(bytes.size(), static_cast<std::size_t>(offset));
+  const std::size_t length = std::min(size, bytes.size() - start);
+  std::memcpy(buffer, bytes.data() + start, length);
+  return length;
+}
+
+struct timespec time_to_set(const Change& change, int bit, int now_bit,
+                            const struct timespec& time) {
+  if ((change.set & now_bit) != 0) {
+    return {.tv_sec = 0, .tv_nsec = UTIME_NOW};
+  }
+  return (change.set & bit) != 0 ? time : timespec{.tv_sec = 0, .tv_nsec = UTIME_OMIT};
+}
+
+bool own_group(gid_t group) {
+  gid_t groups[NGROUPS_MAX];
+  const int count = ::getgroups(NGROUPS_MAX, groups);
+  return group == ::getegid() ||
+         std::find(groups, groups + std::max(count, 0), group) != groups + std::max(count, 0);
+}
+
+}  // namespace
+
+struct stat FileServer::attributes(std::uint64_t id) {
+  const std::shared_lock lock(names_);
+  const NodePtr node = nodes_.get(id);
+  if (node->kind != Node::Kind::kReal) {
+    Found found;
+    found.path = nodes_.path(*node);
+    found.kind = node->kind;
+    found.synthetic = node->synthetic;
+    return unreal_inode(found).stat;
+  }
+  const Opened file = open(node, O_PATH);
+  return shown(file.inode, file.verdict);
+}
+
+struct stat FileServer::change(std::uint64_t id, const Change& change) {
+  std::shared_lock lock(names_);
+  const NodePtr node = nodes_.get(id);
+  const bool truncate = (change.set & FUSE_SET_ATTR_SIZE) != 0;
+  const Opened file = truncate ? open_contents(node, O_WRONLY) : open(node, O_PATH);
+  require_writable(file.verdict, file.path);
+  lock.unlock();
+  const int fd = file.fd.get();
+  if ((change.set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)) != 0) {
+    const bool uid = (change.set & FUSE_SET_ATTR_UID) != 0;
+    const bool gid = (change.set & FUSE_SET_ATTR_GID) != 0;
+    if ((uid && change.to.st_uid != file.inode.stat.st_uid) ||
+        (gid && change.to.st_gid != file.inode.stat.st_gid && !own_group(change.to.st_gid))) {
+      fail(EPERM);
+    }
+    checked(::fchownat(fd, "", static_cast<uid_t>(-1), gid ? change.to.st_gid : ~gid_t{0},
+                       AT_EMPTY_PATH));
+  }
+  if (truncate) {
+    checked(::ftruncate(fd, change.to.st_size));
+  }
+  if ((change.set & FUSE_SET_ATTR_MODE) != 0) {
+    mode_t mode = change.to.st_mode & 07777 & ~static_cast<mode_t>(S_ISUID);
+    if (!file.inode.directory()) {
+      mode &= ~static_cast<mode_t>(S_ISGID);
+    }
+    checked(::chmod(("/proc/self/fd/" + std::to_string(fd)).c_str(), mode));
+    if ((mode & 0111) != 0) {
+      held_.drop(id);  // a program now
+    }
+  }
+  if ((change.set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME |
+                     FUSE_SET_ATTR_MTIME_NOW)) != 0) {
+    const struct timespec times[] = {
+        time_to_set(change, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW, change.to.st_atim),
+        time_to_set(change, FUSE_SET_ATTR_MTIME, FUSE_SET_ATTR_MTIME_NOW, change.to.st_mtim)};
+    checked(::utimensat(fd, "", times, AT_EMPTY_PATH));
+  }
+  const Inode after = inode_of(fd);
+  links_.changed(file.inode, after, 0);
+  return shown(after, file.verdict);
+}
+
+std::size_t FileServer::read(std::uint64_t id, char* buffer, std::size_t size, off_t offset) {
+  std::shared_lock lock(names_);
+  const NodePtr node = nodes_.get(id);
+  if (node->synthetic != nullptr) {
+    return slice(node->synthetic->content, buffer, size, offset);
+  }
+  const Opened file = open_contents(node, O_RDONLY);
+  lock.unlock();
+  switch (file.verdict.content) {
+    case Content::kPlain:
+      break;
+    case Content::kHidden:
+      fail(ESTALE);
+    case Content::kCredential:
+      return slice(contents_.checked_bytes(file.fd.get(), file.inode), buffer, size, offset);
+    case Content::kRedacted:
+      judge_.touched(Touch::Kind::kRedacted, file.path, file.verdict.rule);
+      return slice(*contents_.redacted(file.fd.get(), file.inode), buffer, size, offset);
+  }
+  std::size_t length = 0;
+  while (length < size) {
+    const ssize_t part =
+        ::pread(file.fd.get(), buffer + length, size - length, offset + static_cast<off_t>(length));
+    if (part < 0 && errno == EINTR) {
+      continue;
+    }
+    if (checked(part) == 0) {
+      break;
+    }
+    length += static_cast<std::size_t>(part);
+  }
+  return length;
+}
+
+void FileServer::after_write(const Opened& file) {
+  if ((file.inode.stat.st_mode & (S_ISUID | S_ISGID)) != 0) {
+    // The kernel leaves this to us, and root's own writes keep the bits.
+    checked(::fchmod(file.fd.get(), file.inode.stat.st_mode & 01777));
+  }
+  if (file.inode.stat.st_nlink > 1) {
+    links_.changed(file.inode, inode_of(file.fd.get()), 0);
+  }
+}
+
+std::size_t FileServer::write(std::uint64_t id, std::string_view bytes, off_t offset, int flags) {
+  std::shared_lock lock(names_);
+  // Another process, outside too, may have appended since the box's kernel last asked for the size.
+  const Opened file = open_contents(nodes_.get(id), O_WRONLY | (flags & O_APPEND));
+  require_writable(file.verdict, file.path);
+  lock.unlock();
+  std::size_t written = 0;
+  while (written < bytes.size()) {
+    const ssize_t part = ::pwrite(file.fd.get(), bytes.data() + written, bytes.size() - written,
+                                  offset + static_cast<off_t>(written));
+    if (part < 0 && errno == EINTR) {
+      continue;
+    }
+    if (part < 0 && written > 0) {
+      break;  // as write(2): what went in is told first
+    }
+    written += static_cast<std::size_t>(checked(part));
+  }
+  after_write(file);
+  return written;
+}
+
+std::size_t FileServer::copy(std::uint64_t from, off_t from_offset, std::uint64_t to,
+                             off_t to_offset, std::size_t length) {
+  std::shared_lock lock(names_);
+  const NodePtr source_node = nodes_.get(from);
+  if (source_node->kind != Node::Kind::kReal) {
+    fail(EXDEV);
+  }
+  const Opened source = open_contents(source_node, O_RDONLY);
+  if (source.verdict.content != Content::kPlain) {
+    fail(EXDEV);  // the kernel reads and writes instead, and so gets what may be seen
+  }
+  const Opened target = open_contents(nodes_.get(to), O_WRONLY);
+  require_writable(target.verdict, target.path);
+  lock.unlock();
+  const long copied = checked(
+      ::copy_file_range(source.fd.get(), &from_offset, target.fd.get(), &to_offset, length, 0));
+  after_write(target);
+  return static_cast<std::size_t>(copied);
+}
+
+void FileServer::allocate(std::uint64_t id, int mode, off_t offset, off_t length) {
+  std::shared_lock lock(names_);
+  const Opened file = open_contents(nodes_.get(id), O_WRONLY);
+  require_writable(file.verdict, file.path);
+  lock.unlock();
+  checked(::fallocate(file.fd.get(), mode, offset, length));
+  after_write(file);
+}
+
+off_t FileServer::seek(std::uint64_t id, off_t offset, int whence) {
+  std::shared_lock lock(names_);
+  const NodePtr node = nodes_.get(id);
+  if (whence != SEEK_DATA && whence != SEEK_HOLE) {
+    fail(EINVAL);
+  }
+  if (node->kind == Node::Kind::kReal) {
+    const Opened file = open_contents(node, O_RDONLY);
+    if (file.verdict.content == Content::kPlain) {
+      lock.unlock();
+      return checked(::lseek(file.fd.get(), offset, whence));
+    }
+  }
+  lock.unlock();
+  const struct stat stat = attributes(id);  // all data, then the end
+  if (offset >= stat.st_size) {
+    fail(ENXIO);
+  }
+  return whence == SEEK_DATA ? offset : stat.st_size;
+}
+
+void FileServer::sync(std::uint64_t id, bool data_only) {
+  std::shared_lock lock(names_);
+  const NodePtr node = nodes_.get(id);
+  if (node->kind != Node::Kind::kReal) {
+    return;
+  }
+  const Opened file =
+      node->directory() ? open(node, O_RDONLY | O_DIRECTORY) : open_contents(node, O_RDONLY);
+  lock.unlock();
+  checked(data_only ? ::fdatasync(file.fd.get()) : ::fsync(file.fd.get()));
+}
+
+struct statvfs FileServer::space(std::uint64_t id) {
+  struct statvfs space;
+  const std::shared_lock lock(names_);
+  const NodePtr node = nodes_.get(id);
+  if (node->kind == Node::Kind::kReal) {
+    checked(::fstatvfs(open(node, O_PATH).fd.get(), &space));
+  } else {
+    checked(::fstatvfs(storage_.top(), &space));
+  }
+  return space;
+}
+
+}  // namespace agentbox::view

@@ -1,0 +1,64 @@
+#include "launcher/view/judge.h"
+
+namespace agentbox::view {
+namespace {
+
+// A box that makes up hidden names must not fill the supervisor's memory or the log.
+constexpr std::size_t kMostTouches = 10'000;
+
+}  // namespace
+
+Verdict Judge::judge(std::string_view path, bool directory) const {
+  Verdict verdict;
+  if (config_.home != nullptr) {
+    switch (config_.home->judge(path)) {
+      case policy::HomeAccess::kScratch:
+        verdict.place = Verdict::Place::kPrivate;
+        return verdict;
+      case policy::HomeAccess::kAncestor:
+        verdict.place = Verdict::Place::kAncestor;
+        return verdict;
+      case policy::HomeAccess::kRead:
+        verdict.readonly = true;
+        break;
+      case policy::HomeAccess::kWrite:
+        break;
+    }
+  }
+  if (config_.files == nullptr) {
+    return verdict;
+  }
+  const policy::FileDecision decision = config_.files->judge(path, directory);
+  switch (decision.action) {
+    case policy::FileAction::kShow:
+      break;
+    case policy::FileAction::kHide:
+      verdict.content = Content::kHidden;
+      break;
+    case policy::FileAction::kHideIfCredential:
+      verdict.content = directory ? Content::kPlain : Content::kCredential;
+      break;
+    case policy::FileAction::kRedact:
+      verdict.content = directory ? Content::kPlain : Content::kRedacted;
+      break;
+  }
+  verdict.readonly |= decision.readonly || verdict.content == Content::kRedacted;
+  verdict.rule = verdict.content == Content::kPlain ? decision.readonly_rule : decision.rule;
+  return verdict;
+}
+
+void Judge::touched(Touch::Kind kind, const std::string& path, const policy::Pattern* rule) {
+  if (!config_.touched) {
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (seen_.size() >= kMostTouches ||
+        !seen_.insert(std::to_string(static_cast<int>(kind)) + path).second) {
+      return;
+    }
+  }
+  config_.touched({kind, path, rule});
+}
+
+}  // namespace agentbox::view
