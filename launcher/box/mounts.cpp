@@ -290,13 +290,15 @@ int leave_old_root(Context&, const Step&) {
 }
 
 int enter_directory(Context&, const Step& step) {
-  if (::chdir(step.source.c_str()) < 0) {
+  // Neither by a descriptor ("/proc/self/fd/7"), nor to a place that is not below the root, which
+  // getcwd(2) calls "(unreachable)" (CVE-2024-21626).
+  UniqueFd directory(open_resolved(AT_FDCWD, step.source.c_str(), O_PATH | O_DIRECTORY,
+                                   RESOLVE_NO_MAGICLINKS));
+  if (!directory || ::fchdir(directory.get()) < 0) {
     return errno;
   }
-  // "(unreachable)…" would mean that the directory is not below the root (CVE-2024-21626).
   char path[PATH_MAX];
-  const long length = ::syscall(SYS_getcwd, path, sizeof path);
-  if (length < 0) {
+  if (::syscall(SYS_getcwd, path, sizeof path) < 0) {
     return errno;
   }
   return path[0] == '/' ? 0 : EXDEV;
