@@ -21,10 +21,14 @@ struct Place {
   std::string text() const;  // "agentbox.json:4:17"
 };
 
+// Who speaks in a layer, the weakest first. docs/policy.md says what a later layer may change.
+enum class Layer { kFloor, kProfile, kUser, kRepository, kCommandLine };
+
 // A glob (docs/policy.md, "Patterns") or a "host:port" entry, with its place.
 struct Pattern {
   std::string text;
   Place place;
+  Layer layer = Layer::kFloor;  // set by merge(): the rules' precedence
 };
 
 // What happens to a file in which a secret is found by content.
@@ -41,18 +45,18 @@ struct Home {
 };
 
 struct Environment {
-  std::vector<Pattern> pass;                 // names or globs ("LC_*") from the caller
-  std::map<std::string, std::string> set;    // fixed, not secret
+  std::vector<Pattern> pass;               // names or globs ("LC_*") from the caller
+  std::map<std::string, std::string> set;  // fixed, not secret
 };
 
 enum class Deliver { kValue, kPlaceholder };
 
 struct Secret {
   std::string name;
-  std::string from;        // a reference; empty if `template_file` is set
+  std::string from;  // a reference; empty if `template_file` is set
   std::string template_file;
-  std::string env;         // variable to set, or empty
-  std::string file;        // path to show the value at ("~/…" or relative to the project), or empty
+  std::string env;   // variable to set, or empty
+  std::string file;  // path to show the value at ("~/…" or relative to the project), or empty
   Deliver deliver = Deliver::kValue;
   std::vector<std::string> hosts;
   Place place;
@@ -97,5 +101,9 @@ struct Document {
 // Throws base::Error (kConfiguration) for a syntax error, an unknown key (with the nearest valid
 // name), a wrong type, a bad pattern or number; the text begins with FILE:LINE:COLUMN. Pure.
 Document parse(std::string_view text, const std::string& file, const std::string& directory);
+
+// Every key that parse() knows, by the object that holds it: "" is the document itself, "files" the
+// object under that key, "secrets.*" each object in `secrets`. The JSON Schema is held equal to it.
+std::map<std::string, std::vector<std::string>> known_keys();
 
 }  // namespace agentbox::policy

@@ -19,7 +19,7 @@ enum class FileAction {
 struct FileDecision {
   FileAction action = FileAction::kShow;
   bool readonly = false;
-  const Pattern* rule = nullptr;      // what decided the action; null for the default (show)
+  const Pattern* rule = nullptr;  // what decided the action; null for the default (show)
   const Pattern* readonly_rule = nullptr;
 };
 
@@ -33,8 +33,11 @@ class FileRules {
 
   FileDecision judge(std::string_view path, bool directory) const;
 
-  // Whether some path could be hidden or read-only at or below this directory only because of a
-  // rule that is anchored deeper; false lets a server take short cuts. Conservative: true if unsure.
+  // Whether a rule reaches below this directory by the directory's own name or place
+  // ("config/*.yaml" and "config", "**/.git/hooks" and any ".git"), so that what lies below would
+  // be judged otherwise if the directory had another. A server must not rename a directory from or
+  // to such a place: the box could carry hidden files out of a rule, or read-only ones in.
+  // Conservative: true if unsure.
   bool uniform_below(std::string_view directory) const;
 
  private:

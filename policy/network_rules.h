@@ -18,8 +18,8 @@ namespace agentbox::policy {
 struct NetworkRule {
   enum class Kind { kName, kSuffix, kAddress, kLocalhost } kind = Kind::kName;
   bool deny = false;
-  std::string host;        // canonical: lower-case ASCII, no trailing dot; address text for kAddress
-  unsigned prefix = 0;     // kAddress: prefix length in bits
+  std::string host;     // canonical: lower-case ASCII, no trailing dot; address text for kAddress
+  unsigned prefix = 0;  // kAddress: prefix length in bits
   std::uint16_t port = 0;  // never 0
   Pattern source;
 };
@@ -27,6 +27,9 @@ struct NetworkRule {
 // Throws base::Error (kConfiguration) with the place: bad grammar (strict LDH labels; no NUL,
 // percent, userinfo, non-ASCII), a missing port, a bare "*".
 NetworkRule parse_network_rule(const Pattern& pattern);
+
+// Whether all that `inner` names, `outer` names too; denials are not looked at.
+bool covers(const NetworkRule& outer, const NetworkRule& inner);
 
 // Lower-case LDH host name without trailing dot, or nullopt if `text` is not one (RFC 1123 2.1).
 std::optional<std::string> canonical_host(std::string_view text);
@@ -47,8 +50,8 @@ class NetworkRules {
   const NetworkRule* judge_name(std::string_view canonical_host) const;
   const NetworkRule* judge_address(const std::uint8_t (&address)[16], std::uint16_t port) const;
 
-  std::set<std::uint16_t> ports() const;            // of allowed names and addresses
-  std::set<std::uint16_t> localhost_ports() const;  // of "localhost" and loopback entries
+  std::set<std::uint16_t> ports() const;              // of allowed names and addresses
+  std::set<std::uint16_t> localhost_ports() const;    // of "localhost" and loopback entries
   std::vector<const NetworkRule*> addresses() const;  // allowed address entries, loopback left out
   bool empty() const { return rules_.empty(); }
 

@@ -10,12 +10,13 @@
 
 namespace agentbox::policy {
 
-// Who speaks in a layer. Later layers may widen earlier ones only as docs/policy.md says: the
-// user's own document is a cap, an untrusted repository may narrow only, flags may narrow only.
-enum class Layer { kFloor, kProfile, kUser, kRepository, kCommandLine };
-
+// Every Pattern in it tells its layer and place.
 struct Policy {
-  Files files;  // rules of all layers, the strongest first; see FileRules
+  Files files;  // rules of all layers, the latest layer first; see FileRules
+  // Rules of the floor that a document has no words for.
+  std::vector<Pattern> credential_files;  // hidden only if holds_credential() says so
+  std::vector<Pattern> key_files;         // hidden, unless a directory or with an extension
+  std::vector<Pattern> link_files;        // read-only, unless a directory
   Home home;
   Environment environment;
   std::vector<Pattern> system;

@@ -1,0 +1,230 @@
+#include "policy/floor.h"
+
+namespace agentbox::policy {
+
+namespace {
+
+// Files that hold secrets by their name. Chosen so that a user of an ordinary repository loses
+// nothing that a program needs; names of source files are left alone.
+constexpr const char* kHide[] = {
+    // Environment files, and what people call their copies.
+    ".env",
+    ".env.*",
+    ".env-*",
+    ".env_*",
+    "*.env",
+    ".envs/",
+    ".secrets",
+    ".secret",
+    "*.bak",
+    "*.backup",
+    // Files that say what they are.
+    "secrets.json",
+    "secrets.yaml",
+    "secrets.yml",
+    "secrets.toml",
+    "secrets.ini",
+    "secrets.properties",
+    "secrets.xml",
+    "secrets.txt",
+    "secret.json",
+    "secret.yaml",
+    "secret.yml",
+    "secret.toml",
+    ".secrets.json",
+    ".secrets.yaml",
+    ".secrets.yml",
+    ".secrets.toml",
+    "credentials.json",
+    "credentials.yaml",
+    "credentials.yml",
+    "credentials.toml",
+    "credentials.csv",
+    ".credentials",
+    ".credentials.json",
+    "application_default_credentials.json",
+    "service-account*.json",
+    "service_account*.json",
+    "serviceaccount*.json",
+    "*-service-account.json",
+    "*-firebase-adminsdk-*.json",
+    "client_secret*.json",
+    "oauth_creds.json",
+    // Private keys and key stores.
+    "*.pem",
+    "*.key",
+    "*.p12",
+    "*.pfx",
+    "*.p8",
+    "*.pk8",
+    "*.jks",
+    "*.keystore",
+    "*.ppk",
+    "*.kdb",
+    "*.kdbx",
+    "*.keytab",
+    "*.agekey",
+    "age-key.txt",
+    "**/sops/age/keys.txt",
+    "*.ovpn",
+    "id_rsa[._-]*",
+    "id_dsa[._-]*",
+    "id_ecdsa[._-]*",
+    "id_ed25519[._-]*",
+    // Programs' own credential files.
+    ".netrc",
+    "_netrc",
+    ".pgpass",
+    ".my.cnf",
+    ".mylogin.cnf",
+    ".git-credentials",
+    "**/.git/credentials",
+    ".vault-token",
+    ".vault_pass",
+    ".vault_pass.txt",
+    ".vault-pass",
+    ".htpasswd",
+    ".terraformrc",
+    "terraform.rc",
+    "credentials.tfrc.json",
+    ".dockercfg",
+    ".dockerconfigjson",
+    "**/.docker/config.json",
+    "kubeconfig",
+    "*.kubeconfig",
+    ".boto",
+    ".s3cfg",
+    ".passwd-s3fs",
+    "**/.cargo/credentials",
+    "**/.gem/credentials",
+    "**/.config/gh/hosts.yml",
+    "*.tfstate",
+    "*.tfstate.*",
+    "*.tfvars",
+    "*.tfvars.json",
+    ".aws/",
+    ".ssh/",
+    ".gnupg/",
+    ".azure/",
+    ".kube/",
+    ".oci/",
+    ".password-store/",
+    "**/.config/gcloud/",
+    "**/.config/op/",
+    // What was typed into a prompt.
+    ".bash_history",
+    ".zsh_history",
+    ".psql_history",
+    ".mysql_history",
+    ".python_history",
+};
+
+// Exceptions to the list above. What git keeps of a branch is named like the branch, so a branch
+// "fix.env" must not lose its own reference.
+constexpr const char* kShow[] = {
+    ".env.example",
+    ".env.*.example",
+    "id_*.pub",
+    "**/.git/refs/**",
+    "**/.git/logs/**",
+    "**/.git/modules/**/refs/**",
+    "**/.git/modules/**/logs/**",
+};
+
+// What runs outside the box later without anyone asking for it: when the user enters the directory,
+// opens an editor or an agent there, or types a git command.
+constexpr const char* kReadonly[] = {
+    "agentbox.json",
+    ".agentbox/",
+    // git: hooks and configuration (core.fsmonitor, filters and aliases are commands), also of
+    // submodules, worktrees and bare repositories, and what says where those stand.
+    "**/.git/hooks",
+    "**/.git/config",
+    "**/.git/config.worktree",
+    "**/.git/commondir",
+    "**/.git/modules/**/hooks",
+    "**/.git/modules/**/config",
+    "**/.git/modules/**/config.worktree",
+    "**/.git/modules/**/commondir",
+    "**/.git/worktrees/*/config.worktree",
+    "**/.git/worktrees/*/commondir",
+    "**/.git/worktrees/*/gitdir",
+    "**/*.git/hooks",
+    "**/*.git/config",
+    "**/*.git/commondir",
+    // What git's hooks commonly call.
+    ".husky/",
+    ".githooks/",
+    ".pre-commit-config.yaml",
+    "lefthook.yml",
+    ".lefthook.yml",
+    // Agents: settings, hooks, commands and servers.
+    ".claude/",
+    ".mcp.json",
+    ".codex/",
+    ".gemini/",
+    ".opencode/",
+    "opencode.json",
+    "opencode.jsonc",
+    ".cursor/",
+    ".windsurf/",
+    ".roo/",
+    ".continue/",
+    ".aider.conf.yml",
+    // Editors: tasks, settings that name programs, and start-up files read from the directory.
+    ".vscode/",
+    "*.code-workspace",
+    ".idea/",
+    ".zed/",
+    ".fleet/",
+    "*.sublime-project",
+    ".devcontainer/",
+    ".devcontainer.json",
+    ".exrc",
+    ".vimrc",
+    ".nvimrc",
+    ".nvim.lua",
+    ".lvimrc",
+    ".dir-locals.el",
+    ".gdbinit",
+    ".lldbinit",
+    // Shells.
+    ".envrc",
+    ".autoenv.zsh",
+};
+
+// Package managers' settings: needed by builds, and a credential only in some of them.
+constexpr const char* kCredentialFiles[] = {
+    ".npmrc", ".yarnrc",           ".yarnrc.yml",  ".pypirc",   "pip.conf",          ".condarc",
+    ".gemrc", "**/.bundle/config", "nuget.config", "auth.json", "gradle.properties",
+};
+
+constexpr const char* kKeyFiles[] = {"id_*"};
+
+// A ".git" file leads git to a directory of its choosing, with hooks and configuration of its own.
+constexpr const char* kLinkFiles[] = {".git"};
+
+template <std::size_t kCount>
+std::vector<Pattern> patterns(const char* const (&texts)[kCount]) {
+  std::vector<Pattern> list;
+  for (const char* text : texts) {
+    list.push_back({.text = text, .place = {.file = "built-in"}});
+  }
+  return list;
+}
+
+}  // namespace
+
+Policy floor_policy() {
+  Policy policy;
+  policy.files.hide = patterns(kHide);
+  policy.files.show = patterns(kShow);
+  policy.files.readonly = patterns(kReadonly);
+  policy.files.detect = Detect::kRedact;
+  policy.credential_files = patterns(kCredentialFiles);
+  policy.key_files = patterns(kKeyFiles);
+  policy.link_files = patterns(kLinkFiles);
+  return policy;
+}
+
+}  // namespace agentbox::policy
