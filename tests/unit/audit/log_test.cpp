@@ -1,7 +1,9 @@
 #include "audit/log.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -365,6 +367,42 @@ TEST_F(LogTest, AFileSizeLimitThrowsAndDoesNotKill) {
             }),
             0);
   EXPECT_TRUE(verify(directory_).ok());
+}
+
+// A disk of 64 KiB in a mount namespace of its own. The log must throw, and keep what it has.
+TEST_F(LogTest, AFullDiskThrowsAndLeavesWholeRecords) {
+  const std::string user = std::to_string(::geteuid());
+  const std::string group = std::to_string(::getegid());
+  const int status = in_child([&] {
+    if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) {
+      return 1;
+    }
+    write("/proc/self/uid_map", user + ' ' + user + " 1");
+    write("/proc/self/setgroups", "deny");
+    write("/proc/self/gid_map", group + ' ' + group + " 1");
+    if (::mount("none", root_.c_str(), "tmpfs", 0, "size=64k") != 0) {
+      return 2;
+    }
+    Log log(directory_);
+    int appended = 0;
+    bool full = false;
+    while (!full && appended < 10'000) {
+      try {
+        log.append(record(std::string(300, 'x')));
+        ++appended;
+      } catch (const base::SystemError& error) {
+        full = error.error() == ENOSPC;
+        if (!full) {
+          return 3;
+        }
+      }
+    }
+    const Verification result = verify(directory_);
+    const bool whole = result.ok() && result.notes.empty() &&
+                       result.records == static_cast<std::uint64_t>(appended);
+    return full && appended > 0 && whole ? 0 : 4;
+  });
+  EXPECT_EQ(status, 0);
 }
 
 TEST_F(LogTest, AnUnprivilegedUserCannotUseAReadOnlyDirectory) {
