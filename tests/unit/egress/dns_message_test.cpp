@@ -14,11 +14,13 @@ Bytes bytes(std::string_view text) { return {text.begin(), text.end()}; }
 
 // `labels` in wire form, the root left out.
 Bytes query_for(std::string_view labels, std::uint16_t type = kTypeA) {
-  Bytes message = {0x12, 0x34, 0x01, 0x00, 0, 1, 0, 0, 0, 0, 0, 0};
-  message.insert(message.end(), labels.begin(), labels.end());
-  message.insert(message.end(), {0, static_cast<std::uint8_t>(type >> 8U),
-                                 static_cast<std::uint8_t>(type & 0xffU), 0, 1});
-  return message;
+  std::string message("\x12\x34\x01\0\0\1\0\0\0\0\0\0", 12);
+  message += labels;
+  message += '\0';
+  message += static_cast<char>(type >> 8U);
+  message += static_cast<char>(type & 0xffU);
+  message.append("\0\1", 2);
+  return bytes(message);
 }
 
 const Bytes kOption = {0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 4, 0, 10, 0, 0};
