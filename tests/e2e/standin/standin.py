@@ -11,6 +11,7 @@ A scenario is JSON: {"steps": [STEP...], "final": "text"}; a STEP is one of
     {"read": "/absolute/path"}
     {"shell": "command line"}
     {"write": "/absolute/path", "content": "text"}
+Below, results(body) is what the program's tools answered so far: one text for each step.
 Which tool of the program does that, and how its arguments are called, is read from the tools that
 the request itself declares, so that a new version of a program needs no change here. A program
 without a tool to read or write files gets a shell command instead.
@@ -92,13 +93,14 @@ class Messages:
         return {t["name"]: t["input_schema"] for t in body.get("tools", []) if "input_schema" in t}
 
     @staticmethod
-    def steps_done(body):
-        return sum(
-            block.get("type") == "tool_use"
+    def results(body):
+        return [
+            json.dumps(block.get("content"))
             for message in body["messages"]
-            if message["role"] == "assistant" and isinstance(message["content"], list)
+            if message["role"] == "user" and isinstance(message["content"], list)
             for block in message["content"]
-        )
+            if block.get("type") == "tool_result"
+        ]
 
     @staticmethod
     def block(answer, serial):
@@ -163,9 +165,9 @@ class Responses:
         }
 
     @staticmethod
-    def steps_done(body):
+    def results(body):
         items = body["input"] if isinstance(body["input"], list) else []
-        return sum(item.get("type") == "function_call_output" for item in items)
+        return [json.dumps(i["output"]) for i in items if i.get("type") == "function_call_output"]
 
     @staticmethod
     def events(body, answer, serial):
@@ -225,12 +227,13 @@ class Gemini:
         }
 
     @staticmethod
-    def steps_done(body):
-        return sum(
-            "functionResponse" in part
+    def results(body):
+        return [
+            json.dumps(part["functionResponse"])
             for content in body.get("contents", [])
             for part in content.get("parts", [])
-        )
+            if "functionResponse" in part
+        ]
 
     @staticmethod
     def response(answer):
@@ -311,7 +314,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         tools = api.tools(body)
         if find_tool(tools, SHELL_TOOLS) is None:
             return "ok"
-        done = api.steps_done(body)
+        done = len(api.results(body))
         steps = self.server.scenario["steps"]
         if done < len(steps):
             return tool_call(tools, steps[done])
@@ -334,6 +337,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path = urllib.parse.urlsplit(self.path).path
         try:
             body = json.loads(raw) if raw else {}
+            if not isinstance(body, dict):
+                raise ValueError("the body is no JSON object")
             if path.endswith("/messages/count_tokens"):
                 self.send_json({"input_tokens": 10})
             elif path.endswith("/messages"):
