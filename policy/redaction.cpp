@@ -307,8 +307,10 @@ std::optional<std::string_view> value_behind(std::string_view text, std::size_t 
     rest.remove_prefix(1);
     return rest.substr(0, rest.find(quote));
   }
-  rest = rest.substr(0, rest.find_first_of(" \t,;"));
-  return rest;
+  if (rest.substr(0, 2) == "{{") {
+    return rest.substr(0, rest.find("}}") == kNone ? kNone : rest.find("}}") + 2);
+  }
+  return rest.substr(0, rest.find_first_of(" \t,;"));
 }
 
 bool holds_named_credential(std::string_view bytes, std::string_view lower) {
