@@ -37,7 +37,7 @@ void FileServer::add_entries(const Opened& directory, int fd, bool listed_only,
     if ((verdict.content == Content::kCredential && entry.type == DT_REG) ||
         links_.maybe_hidden(entry.number)) {
       Found found;
-      if (find(nullptr, &directory, entry.name.c_str(), false, &found) != 0) {
+      if (find(nullptr, &directory, entry.name.c_str(), false, &found) != 0 || found.unsure) {
         continue;
       }
     }
