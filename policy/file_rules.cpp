@@ -80,16 +80,21 @@ struct Found {
 
 int layer_of(const Rule* rule) { return rule == nullptr ? -1 : rule->layer; }
 
-constexpr std::string_view kSwapEndings[] = {".swp", ".swo", ".swn", ".swx"};
-constexpr std::string_view kCopyEndings[] = {".bak",  ".backup", ".old",  ".orig", ".save",
-                                             ".copy", ".tmp",    ".temp", ".new",  ".rej"};
+// An ending with its dot, as vim names its swap files.
+bool is_swap(std::string_view ending) {
+  return ending.size() == 4 && ending.substr(0, 3) == ".sw" &&
+         std::string_view("ponx").find(ending[3]) != std::string_view::npos;
+}
+
+bool is_copy(std::string_view ending) {
+  constexpr std::string_view kEndings[] = {".bak",  ".backup", ".old",  ".orig", ".save",
+                                           ".copy", ".tmp",    ".temp", ".new",  ".rej"};
+  return std::find(std::begin(kEndings), std::end(kEndings), ending) != std::end(kEndings);
+}
 
 // What an editor or a careful person adds to a name when saving a copy, taken off again; `name` is
 // lower-case. False if nothing was added. A copy of a hidden file is as secret as the file.
 bool undecorate(std::string_view& name) {
-  const auto ends_in = [&](std::string_view ending) {
-    return name.size() > ending.size() && name.substr(name.size() - ending.size()) == ending;
-  };
   const auto cut = [&](std::size_t front, std::size_t back) {
     name = name.substr(front, name.size() - front - back);
     return true;
@@ -106,29 +111,16 @@ bool undecorate(std::string_view& name) {
   if (name.back() == '~') {
     return cut(0, 1);
   }
-  for (const std::string_view ending : kSwapEndings) {
-    if (ends_in(ending)) {
-      return cut(0, ending.size());
-    }
-  }
-  for (const std::string_view ending : kCopyEndings) {
-    if (ends_in(ending)) {
-      return cut(0, ending.size());
-    }
-  }
   const std::size_t dot = name.rfind('.');
-  if (dot != std::string_view::npos && dot > 0 && dot + 1 < name.size() &&
-      name.find_first_not_of("0123456789-_", dot + 1) == std::string_view::npos) {
-    return cut(0, name.size() - dot);
+  if (dot == std::string_view::npos || dot == 0 || dot + 1 == name.size()) {
+    return false;
+  }
+  const std::string_view ending = name.substr(dot);
+  if (is_swap(ending) || is_copy(ending) ||
+      ending.find_first_not_of("0123456789-_", 1) == std::string_view::npos) {
+    return cut(0, ending.size());
   }
   return false;
-}
-
-bool is_swap(std::string_view name) {
-  return std::any_of(
-      std::begin(kSwapEndings), std::end(kSwapEndings), [&](std::string_view ending) {
-        return name.size() > ending.size() && name.substr(name.size() - ending.size()) == ending;
-      });
 }
 
 }  // namespace
@@ -148,7 +140,9 @@ struct FileRules::Matcher {
     std::string name;
     const std::string text = lowered(rule.glob.last().text());
     if (rule.glob.last().literal(&name)) {
-      literals[lowered(name)].push_back(&rule);
+      const std::string key = lowered(name);
+      literals[key].push_back(&rule);
+      literal_lengths[static_cast<unsigned char>(key.front())] |= length_bit(key);
       return;
     }
     const std::size_t wild = text.find_last_of("*?]");
@@ -164,6 +158,10 @@ struct FileRules::Matcher {
     }
   }
 
+  static std::uint64_t length_bit(std::string_view name) {
+    return std::uint64_t{1} << std::min<std::size_t>(name.size(), 63);
+  }
+
   // Calls `visit` with each rule whose last component may match `name`, which is lower-case.
   template <typename Visit>
   void candidates(std::string_view name, const Visit& visit) const {
@@ -172,7 +170,9 @@ struct FileRules::Matcher {
         std::for_each(entry->second.begin(), entry->second.end(), visit);
       }
     };
-    visit_all(literals, name);
+    if ((literal_lengths[static_cast<unsigned char>(name.front())] & length_bit(name)) != 0) {
+      visit_all(literals, name);
+    }
     if (const std::size_t dot = name.rfind('.'); dot != std::string_view::npos) {
       visit_all(endings, name.substr(dot));
     }
@@ -219,7 +219,8 @@ struct FileRules::Matcher {
         (rule->glob.below_only() ? result.below : result.own).add(*rule);
       }
     });
-    const std::string_view swap = is_swap(name) ? name : std::string_view();
+    const std::string_view swap =
+        name.size() > 4 && is_swap(name.substr(name.size() - 4)) ? name : std::string_view();
     while (undecorate(name)) {
       add_copied(name, components, count, directory, result.own);
       if (!swap.empty() && name.size() > 1 && name.front() == '.') {
@@ -245,6 +246,7 @@ struct FileRules::Matcher {
 
   std::deque<Rule> rules;  // a deque: the tables and FileDecision point into it
   Table literals;
+  std::array<std::uint64_t, 256> literal_lengths{};  // by first byte: spares most names the table
   Table endings;
   std::array<std::vector<const Rule*>, 256> beginnings;
   std::vector<const Rule*> others;
