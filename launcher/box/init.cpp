@@ -239,10 +239,9 @@ void run_init(Context& context, const std::vector<Step>& steps, int control, int
     ::explicit_bzero(*variable, std::strlen(*variable));
   }
   std::memcpy(context.arguments_begin, kName, sizeof kName);
-  ::prctl(PR_SET_NAME, kName, 0, 0, 0);
 
   reset_signals();
-  if (!arrange_descriptors(control, launch, proc) ||
+  if (!arrange_descriptors(control, launch, proc) || ::prctl(PR_SET_NAME, kName, 0, 0, 0) < 0 ||
       ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) {
     fail(control, kPrepareStep, errno);
   }
@@ -266,10 +265,9 @@ void run_init(Context& context, const std::vector<Step>& steps, int control, int
     fail(kControl, kStartStep, errno);
   }
   ::close(kLaunch);
-  if (!context.terminal) {
-    ::close_range(kInput, kError, 0);
-  } else {
-    ::close_range(kOutput, kError, 0);
+  // One descriptor of the terminal stays: it tells which process group is in front.
+  if (::close_range(context.terminal ? kOutput : kInput, kError, 0) < 0) {
+    fail(kControl, kStartStep, errno);
   }
   Report ready;
   ready.kind = Report::Kind::kReady;

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "base/error.h"
 #include "base/unique_fd.h"
 #include "launcher/box/steps.h"
 
@@ -72,6 +73,9 @@ int allow(int ruleset, const char* path, std::uint64_t rights) {
 int landlock_abi() {
   const long version =
       ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  if (version < 0 && errno != ENOSYS && errno != EOPNOTSUPP) {
+    throw base::SystemError("ask for", "Landlock's version", errno);
+  }
   return version > 0 ? static_cast<int>(version) : 0;
 }
 

@@ -292,8 +292,8 @@ int leave_old_root(Context&, const Step&) {
 int enter_directory(Context&, const Step& step) {
   // Neither by a descriptor ("/proc/self/fd/7"), nor to a place that is not below the root, which
   // getcwd(2) calls "(unreachable)" (CVE-2024-21626).
-  UniqueFd directory(open_resolved(AT_FDCWD, step.source.c_str(), O_PATH | O_DIRECTORY,
-                                   RESOLVE_NO_MAGICLINKS));
+  UniqueFd directory(
+      open_resolved(AT_FDCWD, step.source.c_str(), O_PATH | O_DIRECTORY, RESOLVE_NO_MAGICLINKS));
   if (!directory || ::fchdir(directory.get()) < 0) {
     return errno;
   }

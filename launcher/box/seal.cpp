@@ -46,12 +46,17 @@ int close_descriptors(Context&, const Step&) {
 }
 
 int drop_bounding_set(Context&, const Step&) {
-  for (cap_value_t capability = 0; capability < cap_max_bits(); ++capability) {
+  // All that the header names and then as many as the kernel knows.
+  for (cap_value_t capability = 0;; ++capability) {
     if (cap_drop_bound(capability) < 0) {
+      if (errno == EINVAL && capability > CAP_LAST_CAP) {
+        break;
+      }
       return errno;
     }
   }
-  return cap_reset_ambient() < 0 ? errno : 0;
+  // Not cap_reset_ambient(3), which takes a failing prctl(2) for a kernel without ambient sets.
+  return ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ? errno : 0;
 }
 
 int lock_secure_bits(Context&, const Step&) {

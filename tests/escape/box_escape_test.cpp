@@ -186,7 +186,6 @@ TEST_F(BoxEscape, Mf31ReadOnlyReachesAHostSubmount) {
   if (::geteuid() != 0) {
     GTEST_SKIP() << "needs root to mount on the host";
   }
-  // `mount --make-private` keeps the test's own mount out of other namespaces.
   fs::create_directories(directory_ + "/tree/below");
   ASSERT_EQ(::system(("mount -t tmpfs none " + directory_ + "/tree/below").c_str()), 0);
   write("tree/below/old", "old");
@@ -540,6 +539,30 @@ TEST_F(BoxEscape, Sc20DeviceNodesKeepOwnerAndMode) {
   EXPECT_EQ(box["/dev/tty"], "EROFS");
   EXPECT_EQ(box["/tmp"], "ok");
   EXPECT_EQ(run_in_box(probe_plan(), {"/usr/bin/sh", "-c", "echo x > /dev/null"}).error, "");
+}
+
+TEST_F(BoxEscape, Sc24MountsOfTheHostDoNotArrive) {
+  if (::geteuid() != 0) {
+    GTEST_SKIP() << "needs root to mount on the host";
+  }
+  fs::create_directories(directory_ + "/sub");
+  box::Plan plan = probe_plan();
+  plan.binds.push_back({directory_, "/shown"});
+  box::Box box = box::Box::start(plan);
+  box::Handles handles = box.handles();
+  box.wait_ready();
+  ASSERT_EQ(::system(("mount -t tmpfs none " + directory_ + "/sub").c_str()), 0);
+  write("sub/canary", "canary");
+  box::Launch launch;
+  launch.program = "/probe/probe";
+  launch.arguments = {"probe", "list", "/shown/sub"};
+  launch.environment = resolver::Secret(std::string_view("A=\0", 3));
+  box.launch(launch);
+  char byte = 0;
+  EXPECT_EQ(::read(handles.output.get(), &byte, 1), 0);  // an empty list
+  const Outcome control = probe_outside({"list", directory_ + "/sub"});
+  ASSERT_EQ(::system(("umount " + directory_ + "/sub").c_str()), 0);
+  EXPECT_EQ(control["entry"], "canary");
 }
 
 TEST_F(BoxEscape, Sc25RenameAndLinkAcrossDirectoriesWork) {
