@@ -105,10 +105,14 @@ class Place(unittest.TestCase):
         return [*line, *options, "--", *command]
 
     def start(self, command, **options):
+        """A process that runs on; it is gone when the test ends."""
         settings = {
             "cwd": self.project, "env": self.environment, "stdin": subprocess.DEVNULL,
             "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        return subprocess.Popen(command, **settings)
+        process = subprocess.Popen(command, **settings)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        return process
 
     def run_to_end(self, command, timeout=60, extra=None, stdin=b""):
         """(status, standard output, standard error) of a command that ends by itself."""

@@ -48,7 +48,6 @@ class SupervisorTest(place.Place):
         """A box with a background process, a tree of its own and an open file."""
         script = "(setsid sleep 1000 &) ; exec 9<README.md; sh -c 'sleep 1000' & echo up; wait"
         process = self.start(self.box("sh", "-c", script))
-        self.addCleanup(process.kill)
         self.assertEqual(process.stdout.readline(), b"up\n")
         return process
 
