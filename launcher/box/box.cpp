@@ -39,7 +39,7 @@ struct Box::State {
   Context context;
   std::vector<Step> steps;
   std::size_t views = 0, sockets = 0;
-  bool terminal = false;
+  bool terminal = false, scratch_home = false;
   UniqueFd control, launch, process;  // `process` is the pidfd of the box's first process
   bool exited = false;                // kExited has been reported
 };
@@ -281,6 +281,7 @@ Box Box::start(const Plan& plan) {
   state.views = plan.views.size();
   state.sockets = plan.sockets.size();
   state.terminal = plan.terminal;
+  state.scratch_home = plan.scratch_home;
 
   const UniqueFd proc = open_proc();
   Pair control = socket_pair(SOCK_SEQPACKET);
@@ -338,7 +339,8 @@ Received expect(int control, const std::vector<Step>& steps, Report::Kind kind) 
 Handles Box::handles() {
   Received received = expect(state_->control.get(), state_->steps, Report::Kind::kHandles);
   auto& descriptors = received.descriptors;
-  const std::size_t count = state_->views + state_->sockets + 1 + (state_->terminal ? 1 : 3);
+  const std::size_t count = state_->views + state_->sockets + 1 + (state_->scratch_home ? 1 : 0) +
+                            (state_->terminal ? 1 : 3);
   if (descriptors.size() != count) {
     throw Error(Status::kFailed, "the box handed out the wrong number of descriptors");
   }
@@ -352,6 +354,9 @@ Handles Box::handles() {
     handles.sockets.push_back(take());
   }
   handles.secrets = take();
+  if (state_->scratch_home) {
+    handles.scratch_home = take();
+  }
   if (state_->terminal) {
     handles.terminal = take();
   } else {

@@ -150,6 +150,24 @@ int create_secrets(Context& context, const Step&) {
   return error;
 }
 
+int create_scratch_home(Context& context, const Step&) {
+  // Mounted nowhere: the supervisor serves it through the home's view, and with its descriptor the
+  // last trace goes.
+  const Option options[] = {{"source", "agentbox-home"}, {"mode", "0700"}};
+  int created = -1;
+  const int error = create_mount("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, created);
+  UniqueFd mount(created);
+  if (error != 0) {
+    return error;
+  }
+  const int directory = ::openat(mount.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) {
+    return errno;
+  }
+  context.handles[context.handle_count++] = directory;
+  return 0;
+}
+
 int create_root(Context& context, const Step& step) {
   const Option options[] = {
       {"source", "agentbox"}, {"mode", "0755"}, {"size", step.source.c_str()}};
@@ -246,6 +264,15 @@ int mount_proc(Context& context, const Step& step) {
                                  MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, created);
   UniqueFd mount(created);
   return error != 0 ? error : attach(context, mount.get(), step.target.c_str());
+}
+
+int limit_process_ids(Context& context, const Step& step) {
+  UniqueFd file(open_resolved(context.root, step.target.c_str(), O_WRONLY,
+                              RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
+  if (!file) {
+    return errno;
+  }
+  return error_of(::write(file.get(), step.source.data(), step.source.size()));
 }
 
 int mask_path(Context& context, const Step& step) {

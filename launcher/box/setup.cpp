@@ -6,10 +6,12 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <set>
 #include <string_view>
@@ -102,6 +104,18 @@ bool below(std::string_view path, std::string_view parent) {
   return path.size() > parent.size() && path.starts_with(parent) && path[parent.size()] == '/';
 }
 
+// RLIMIT_NPROC does not bind user 0 (getrlimit(2)). Since Linux 6.14 each PID namespace has a
+// pid_max of its own; before, a write would change the whole machine's.
+constexpr std::uint64_t kFewestProcessIds = 301;  // kernel/pid.c, RESERVED_PIDS + 1
+
+bool has_own_process_ids() {
+  utsname system = {};
+  unsigned major = 0, minor = 0;
+  ::uname(&system);
+  return std::sscanf(system.release, "%u.%u", &major, &minor) == 2 &&
+         (major > 6 || (major == 6 && minor >= 14));
+}
+
 // One thing that is attached to the tree: a bind or a view.
 struct Attachment {
   std::string target;
@@ -158,6 +172,9 @@ std::vector<Step> Compiler::run() {
   views();
   network();
   add("create secrets directory", create_secrets, kSecretsDirectory);
+  if (plan_.scratch_home) {
+    add("create scratch home", create_scratch_home);
+  }
   streams();
   add("hand out descriptors", hand_out);
   root_tree();
@@ -298,7 +315,7 @@ void Compiler::streams() {
   } else {
     add("open pipes", open_pipes);
   }
-  const std::size_t count = plan_.views.size() + plan_.sockets.size() + 4;
+  const std::size_t count = plan_.views.size() + plan_.sockets.size() + 5;
   if (count > kMostHandles) {
     throw Error(Status::kConfiguration, "box plan: " + std::to_string(count) +
                                             " views and sockets are too many, at most " +
@@ -434,6 +451,11 @@ void Compiler::scratch() {
 
 void Compiler::proc() {
   add("mount /proc", mount_proc, "/proc").target = "proc";
+  if (plan_.limits.processes && context_.user == 0 && has_own_process_ids()) {
+    Step& step = add("limit process ids", limit_process_ids, "/proc/sys/kernel/pid_max");
+    step.target = step.subject.substr(1);
+    step.source = std::to_string(std::max(*plan_.limits.processes, kFewestProcessIds));
+  }
   for (const char* name : kMaskedProc) {
     const std::string path = std::string("/proc/") + name;
     struct stat status = {};

@@ -19,6 +19,7 @@ int open_socket(Context& context, const Step& step);  // index: into addresses; 
 int make_mounts_private(Context& context, const Step& step);
 int create_view(Context& context, const Step& step);  // index: into Context::views
 int create_secrets(Context& context, const Step& step);
+int create_scratch_home(Context& context, const Step& step);
 int create_root(Context& context, const Step& step);
 int make_directory(Context& context, const Step& step);  // number: mode
 int make_file(Context& context, const Step& step);       // source: content
@@ -29,6 +30,7 @@ int open_scratch(Context& context, const Step& step);
 int attach_view(Context& context, const Step& step);
 int attach_secrets(Context& context, const Step& step);
 int mount_proc(Context& context, const Step& step);
+int limit_process_ids(Context& context, const Step& step);  // source: the limit
 int mask_path(Context& context, const Step& step);
 int make_read_only(Context& context, const Step& step);
 int change_root(Context& context, const Step& step);
