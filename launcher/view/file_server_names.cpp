@@ -148,8 +148,8 @@ void FileServer::remove(std::uint64_t parent_id, const char* name, bool is_direc
   }
   require_writable(found.verdict, found.path);
   require_writable(directory.verdict, directory.path);
-  if (storage_.is_listed_link(found.path)) {
-    fail(EBUSY);  // the user's own symbolic link stands there
+  if (storage_.is_listed_link(found.path) || found.verdict.place == Verdict::Place::kAncestor) {
+    fail(EBUSY);  // the user's own symbolic link stands there, or something listed lies below
   }
   const Slot at = slot(directory, name, found.path, found.verdict, false);
   NodePtr node;

@@ -144,7 +144,10 @@ void FileServer::rename(std::uint64_t from_id, const char* name, std::uint64_t t
   const bool across = source.verdict.place != to.verdict.place;
   if (source.inode.directory()) {
     if (across) {
-      fail(EXDEV);
+      // A program copies and removes then: what the user keeps there is not for that.
+      const bool listed = source.verdict.place == Verdict::Place::kShared &&
+                          from_directory.verdict.place == Verdict::Place::kAncestor;
+      fail(listed ? EBUSY : EXDEV);
     }
     require_same_rights_below(source.path, to.path);
   }
