@@ -14,8 +14,8 @@
 
 namespace agentbox::broker {
 
-// The path of the socket in the box, for AGENTBOX_SOCKET.
-inline constexpr const char* kSocketPath = "/run/agentbox/broker.sock";
+// The socket's name in the box's private directory; AGENTBOX_SOCKET tells its whole path.
+inline constexpr const char* kSocketName = "broker.sock";
 
 // A secret of this box by name and place; there is no field for a value.
 struct SecretPlace {

@@ -1,4 +1,5 @@
 // agentbox: finds the verb, prints what went wrong.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
@@ -30,6 +31,7 @@ constexpr std::array kVerbs = {
     Verb{"explain", "which rule decides about a path, a host or a scope", cli::explain},
     Verb{"trust", "consent to what this repository's policy would widen", cli::trust},
     Verb{"secret", "the local encrypted store: set, list, rm", cli::secret},
+    Verb{"status", "inside a box: its session, scope and secrets by name", cli::status},
     Verb{"log", "show and verify the audit log", cli::log},
     Verb{"doctor", "try what agentbox needs of this machine, and say how to mend it", cli::doctor},
 };
@@ -84,10 +86,22 @@ void print_error(const char* message, const std::string& hint) {
   }
 }
 
+// A descriptor opened later must not pass for standard input, output or error.
+void hold_standard_streams() {
+  int fd = 0;
+  do {
+    fd = ::open("/dev/null", O_RDWR);
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd > STDERR_FILENO) {
+    ::close(fd);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
+    hold_standard_streams();
     const int status = dispatch({argv + 1, argv + argc});
     // A full disk or a closed pipe must not pass for success.
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {

@@ -1,6 +1,5 @@
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -33,27 +32,12 @@ resolver::Secret read_value(const std::string& name) {
   if (::isatty(STDIN_FILENO) == 1) {
     return session::ask_secret(("Value of " + name + ": ").c_str());
   }
-  resolver::Secret buffer(std::size_t{65536});
-  resolver::SecretBuilder value;
-  for (;;) {
-    const ssize_t n = ::read(STDIN_FILENO, buffer.bytes().data(), buffer.size());
-    if (n < 0 && errno == EINTR) {
-      continue;
-    }
-    base::check(n, "read", "standard input");
-    if (n == 0) {
-      return value.take();
-    }
-    value.append(buffer.reveal().substr(0, static_cast<std::size_t>(n)));
-    if (value.size() > kLargest) {
-      throw Error(Status::kConfiguration, "the value is larger than 1 MiB");
-    }
-  }
+  return resolver::read_secret(STDIN_FILENO, kLargest, "standard input");
 }
 
 int set(LocalStore& store, const std::string& name, bool passphrase) {
   if (passphrase) {
-    store.create(LocalStore::Key::kPassphrase);
+    session::create_passphrase_store();
   }
   const resolver::Secret value = read_value(name);
   const std::uint64_t version = store.set(name, value);

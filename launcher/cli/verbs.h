@@ -12,6 +12,7 @@ int explain(const Arguments& arguments);
 int log(const Arguments& arguments);
 int run(const Arguments& arguments);
 int secret(const Arguments& arguments);
+int status(const Arguments& arguments);
 int trust(const Arguments& arguments);
 
 }  // namespace agentbox::cli

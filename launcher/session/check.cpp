@@ -13,8 +13,7 @@ std::vector<Checked> check(const RunRequest& request) {
   const std::vector<Grant> grants =
       collect_grants(prepared.policy, request.scope, prepared.project, request.env_files);
   Recorder recorder(base::state_directory() + "/audit", common_record(prepared, request));
-  resolver::Resolver resolver;
-  add_local_store(resolver);
+  resolver::Resolver resolver = make_resolver(prepared.project);
   const std::vector<Wanted> all = wanted(grants);
   const std::vector<resolver::Resolution> resolutions = resolve(all, resolver, recorder);
   std::vector<Checked> checked;

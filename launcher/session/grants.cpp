@@ -30,7 +30,7 @@ bool is_glue(const Reference& reference) {
   return reference.scheme == "env" || reference.scheme == "file" || reference.scheme == "exec";
 }
 
-Grant from_policy(const policy::Secret& secret, const Project& project) {
+Grant from_policy(const policy::Secret& secret) {
   Grant grant;
   grant.name = secret.name;
   grant.env = secret.env;
@@ -49,11 +49,8 @@ Grant from_policy(const policy::Secret& secret, const Project& project) {
                 "say where: \"as\": {\"env\": \"NAME\"} or \"as\": {\"file\": \"~/path\"}");
   }
   if (!secret.template_file.empty()) {
-    const std::string path = secret.template_file.front() == '/'
-                                 ? secret.template_file
-                                 : join(project.root, secret.template_file);
-    grant.source =
-        resolver::parse_template(base::read_file(path, kLargestTemplate), secret.template_file);
+    grant.source = resolver::parse_template(
+        base::read_file(secret.template_file, kLargestTemplate), secret.template_file);
   } else {
     grant.source = resolver::parse_reference(secret.from);
   }
@@ -186,7 +183,7 @@ std::vector<Grant> collect_grants(const policy::Policy& policy, const std::strin
                                   const std::vector<std::string>& env_files) {
   std::vector<Grant> grants;
   for (const std::string& name : policy.scopes.at(scope).secrets) {
-    grants.push_back(from_policy(policy.secrets.at(name), project));
+    grants.push_back(from_policy(policy.secrets.at(name)));
   }
   for (const std::string& file : env_files) {
     add_env_file(file, project, grants);

@@ -18,8 +18,20 @@ namespace {
 
 constexpr std::size_t kLargestDocument = 1 << 20;
 
+// A template's path starts from the document's directory; from here on it is absolute.
+policy::Document parse_document(const std::string& text, const std::string& shown_as,
+                                const std::string& directory) {
+  policy::Document document = policy::parse(text, shown_as, directory);
+  for (auto& [name, secret] : document.secrets) {
+    if (!secret.template_file.empty() && secret.template_file.front() != '/') {
+      secret.template_file = join(directory, secret.template_file);
+    }
+  }
+  return document;
+}
+
 policy::Document read_document(const std::string& path, const std::string& shown_as) {
-  return policy::parse(base::read_file(path, kLargestDocument), shown_as, parent(path));
+  return parse_document(base::read_file(path, kLargestDocument), shown_as, parent(path));
 }
 
 // The directory that a document's relative paths start from: the repository's root, also for
@@ -33,11 +45,26 @@ std::string digest_of(const std::string& text, const policy::Document& document)
   std::string all = base::sha256_hex(text);
   for (const auto& [name, secret] : document.secrets) {
     if (!secret.template_file.empty()) {
-      all += name + base::sha256_hex(base::read_file(
-                        join(document.directory, secret.template_file), kLargestDocument));
+      all += name + base::sha256_hex(base::read_file(secret.template_file, kLargestDocument));
     }
   }
   return base::sha256_hex(all);
+}
+
+// Without --profile, the program's own profile is the user's choice, and "shell" for any other
+// program. A document that extends other profiles than that one has made the choice instead.
+void add_default_profile(const Request& request, policy::Sources& sources) {
+  const std::vector<std::string> shipped = policy::shipped_profile_names();
+  const bool known = std::find(shipped.begin(), shipped.end(), request.program) != shipped.end();
+  const std::string own = known ? request.program : "shell";
+  const auto chooses_another = [&](const std::optional<policy::Document>& document) {
+    return document && !document->extends.empty() &&
+           std::none_of(document->extends.begin(), document->extends.end(),
+                        [&](const policy::Pattern& name) { return name.text == own; });
+  };
+  if (!chooses_another(sources.repository) && !chooses_another(sources.command_line)) {
+    sources.profiles.push_back(own);
+  }
 }
 
 }  // namespace
@@ -69,20 +96,13 @@ Layers load_layers(const Project& project, const Request& request) {
     layers.sources.command_line = read_document(path, request.policy_file);
   } else if (!project.policy_file.empty()) {
     const std::string text = base::read_file(project.policy_file, kLargestDocument);
-    layers.sources.repository = policy::parse(text, shown_name(project), project.root);
+    layers.sources.repository = parse_document(text, shown_name(project), project.root);
     layers.digest = digest_of(text, *layers.sources.repository);
     layers.trusted =
         TrustStore(base::state_directory()).trusted(project.root, layers.digest);
   }
-  const auto extends = [](const std::optional<policy::Document>& document) {
-    return document && !document->extends.empty();
-  };
-  if (layers.sources.profiles.empty() && !extends(layers.sources.repository) &&
-      !extends(layers.sources.command_line)) {
-    const std::vector<std::string> shipped = policy::shipped_profile_names();
-    const bool known =
-        std::find(shipped.begin(), shipped.end(), request.program) != shipped.end();
-    layers.sources.profiles.push_back(known ? request.program : "shell");
+  if (layers.sources.profiles.empty()) {
+    add_default_profile(request, layers.sources);
   }
   if (layers.sources.repository) {
     layers.widenings = policy::widenings(layers.sources, profile_source());

@@ -30,7 +30,7 @@ void Recorder::write(audit::Record record) {
   log_.append(record);
 }
 
-void Recorder::note(audit::Record record) noexcept {
+void Recorder::demand(audit::Record record) {
   try {
     write(std::move(record));
   } catch (...) {
@@ -41,6 +41,15 @@ void Recorder::note(audit::Record record) noexcept {
       // The counter cannot overflow: this is written once.
       [[maybe_unused]] const ssize_t n = ::write(failed_.get(), &one, sizeof one);
     }
+    throw;
+  }
+}
+
+void Recorder::note(audit::Record record) noexcept {
+  try {
+    demand(std::move(record));
+  } catch (...) {
+    // Kept for the main thread.
   }
 }
 

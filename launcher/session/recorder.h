@@ -11,19 +11,22 @@
 
 namespace agentbox::session {
 
-// Fills in what all records of a session share. write() and sync() throw, so that the caller
-// releases nothing; note() is for serving threads, which cannot: a failure is kept, and
-// failure_descriptor() becomes readable, upon which the session ends (fail closed). Thread-safe.
+// Fills in what all records of a session share. A record that cannot be written ends the session
+// (fail closed): write() and sync() throw to the caller, who releases nothing; from serving threads
+// demand() throws too, so that what was asked for is refused, and makes failure_descriptor()
+// readable for the main thread; note() is demand() for those who have nothing to refuse.
+// Thread-safe.
 class Recorder {
  public:
   Recorder(const std::string& directory, audit::Record common);
 
   void write(audit::Record record);
   void sync() { log_.sync(); }
+  void demand(audit::Record record);
   void note(audit::Record record) noexcept;
 
   int failure_descriptor() const { return failed_.get(); }
-  // Throws what note() could not.
+  // Throws what demand() met first.
   void rethrow_failure();
 
  private:

@@ -15,8 +15,10 @@
 #include "base/directories.h"
 #include "base/encode.h"
 #include "base/error.h"
+#include "launcher/session/desk.h"
 #include "launcher/session/environment.h"
 #include "launcher/session/prepared.h"
+#include "launcher/session/paths.h"
 #include "launcher/session/program.h"
 #include "launcher/session/store.h"
 #include "launcher/session/world.h"
@@ -73,6 +75,30 @@ class BoxProcess : public terminal::Process {
   Recorder& recorder_;
   base::UniqueFd either_;
 };
+
+// Threads that start meanwhile leave all signals to the main thread, which relays them.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_ = {};
+};
+
+// The supervisor serves files and connections for the whole box; the box has its own limit already.
+void raise_descriptor_limit() {
+  rlimit limit = {};
+  base::check(::getrlimit(RLIMIT_NOFILE, &limit), "getrlimit", "RLIMIT_NOFILE");
+  limit.rlim_cur = limit.rlim_max;
+  base::check(::setrlimit(RLIMIT_NOFILE, &limit), "setrlimit", "RLIMIT_NOFILE");
+}
 
 // No value of this process may reach a core file or another process of the user's.
 void harden() {
@@ -151,11 +177,17 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
                    [&](const std::string& entry) { return world.shows(entry); });
 
   box::Box box = box::Box::start(world.plan());
+  raise_descriptor_limit();
   box::Handles handles = box.handles();
-  world.serve(handles);
+  std::optional<broker::Broker> broker;
+  {
+    const SignalsBlocked blocked;
+    world.serve(handles);
+    broker.emplace(broker::listen_at(handles.secrets.get(), broker::kSocketName),
+                   broker_context(prepared, common, grants, recorder));
+  }
 
-  resolver::Resolver resolver;
-  add_local_store(resolver);
+  resolver::Resolver resolver = make_resolver(prepared.project);
   const std::vector<Released> released =
       release(std::move(grants), resolver, recorder);
   const terminal::MaskSet masks = mask_set(released, request, recorder);
@@ -164,13 +196,15 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
       World::write_secret(handles, one);
     }
   }
+  std::map<std::string, std::string> variables = plain_environment(
+      prepared.policy, prepared.identity, path, prepared.project.working_directory);
+  variables["AGENTBOX_SESSION"] = common.session;
+  variables["AGENTBOX_SOCKET"] = join(box::kSecretsDirectory, broker::kSocketName);
   box::Launch launch;
   launch.arguments = request.command;
   launch.program = program;
   launch.environment = environment_block(
-      plain_environment(prepared.policy, prepared.identity, path,
-                        prepared.project.working_directory),
-      released);
+      variables, released);
   box.wait_ready();
   if (handles.terminal) {
     terminal::adopt_settings(STDIN_FILENO, handles.terminal.get());

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "resolver/backends/local.h"
+#include "resolver/backends/op.h"
 
 namespace agentbox::session {
 
@@ -18,6 +19,14 @@ namespace {
 std::string store_directory() { return base::state_directory() + "/local"; }
 
 resolver::Secret ask_passphrase() { return ask_secret("Passphrase of the local store: "); }
+
+resolver::Secret ask_new_passphrase() {
+  resolver::Secret first = ask_secret("New passphrase of the local store: ");
+  if (!resolver::equal(first, ask_secret("The same once more: "))) {
+    throw base::Error(base::Status::kConfiguration, "the two passphrases differ; nothing was made");
+  }
+  return first;
+}
 
 // Echo off for as long as this lives.
 class Quiet {
@@ -43,8 +52,18 @@ resolver::LocalStore open_local_store() {
   return resolver::LocalStore(store_directory(), ask_passphrase);
 }
 
-void add_local_store(resolver::Resolver& resolver) {
+void create_passphrase_store() {
+  resolver::LocalStore(store_directory(), ask_new_passphrase)
+      .create(resolver::LocalStore::Key::kPassphrase);
+}
+
+resolver::Resolver make_resolver(const Project& project) {
+  resolver::Resolver resolver;
   resolver.add("local", std::make_shared<resolver::LocalBackend>(store_directory(), ask_passphrase));
+  resolver::OpBackend::Options options;
+  options.avoid = {project.root, project.working_directory};
+  resolver.add("op", std::make_shared<resolver::OpBackend>(std::move(options)));
+  return resolver;
 }
 
 resolver::Secret ask_secret(const char* prompt) {

@@ -1,6 +1,7 @@
-// The local encrypted store, opened for this user.
+// The user's own backends: the local encrypted store, and which `op` may be run.
 #pragma once
 
+#include "launcher/session/project.h"
 #include "resolver/local_store.h"
 #include "resolver/resolver.h"
 
@@ -8,9 +9,12 @@ namespace agentbox::session {
 
 // STATE/local; a passphrase, where the store has one, is asked for on the terminal.
 resolver::LocalStore open_local_store();
+// Makes it, with a new passphrase from the terminal. One that exists is an Error.
+void create_passphrase_store();
 
-// Lets `resolver` resolve local:// from it. Nothing is opened before the first reference.
-void add_local_store(resolver::Resolver& resolver);
+// A resolver for this session: local:// from that store, op:// by a program that is not below the
+// project. Nothing is opened before the first reference.
+resolver::Resolver make_resolver(const Project& project);
 
 // Reads one line from the controlling terminal without echo. Throws base::Error if there is none.
 resolver::Secret ask_secret(const char* prompt);

@@ -9,6 +9,7 @@
 
 #include "base/encode.h"
 #include "base/error.h"
+#include "launcher/egress/egress.h"
 #include "launcher/session/paths.h"
 
 namespace agentbox::session {
@@ -64,7 +65,7 @@ void add_generated(const Identity& identity, box::Plan& plan) {
   plan.files.push_back({"/etc/group", group});
   plan.files.push_back({"/etc/hosts",
                         "127.0.0.1 localhost " + plan.host_name + "\n::1 localhost\n"});
-  plan.files.push_back({"/etc/resolv.conf", "nameserver 127.0.0.1\noptions attempts:1\n"});
+  plan.files.push_back({"/etc/resolv.conf", egress::kResolverConfiguration});
   plan.files.push_back({"/etc/nsswitch.conf",
                         "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n"
                         "networks: files\nprotocols: files\nservices: files\n"});

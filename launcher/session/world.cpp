@@ -44,14 +44,15 @@ void note_touch(Recorder& recorder, const std::string& root, const view::Touch& 
   recorder.note(std::move(record));
 }
 
-void note_connection(Recorder& recorder, const egress::Connection& connection) {
+// Throws if it cannot be recorded: the relay then closes the connection.
+void record_connection(Recorder& recorder, const egress::Connection& connection) {
   audit::Record record;
   record.event = "connect";
   record.subject = connection.subject;
   record.outcome = connection.allowed ? "allowed" : "refused";
   record.reason = connection.reason;
   record.rule = connection.rule == nullptr ? "" : rule_text(&connection.rule->source);
-  recorder.note(std::move(record));
+  recorder.demand(std::move(record));
 }
 
 }  // namespace
@@ -174,7 +175,7 @@ void World::serve(box::Handles& handles) {
   if (!handles.sockets.empty()) {
     egress_ = std::make_unique<egress::Egress>(
         decisions_.network, std::move(handles.sockets),
-        [this](const egress::Connection& connection) { note_connection(recorder_, connection); });
+        [this](const egress::Connection& connection) { record_connection(recorder_, connection); });
   }
 }
 

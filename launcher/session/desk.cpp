@@ -1,0 +1,45 @@
+#include "launcher/session/desk.h"
+
+#include "base/error.h"
+#include "launcher/session/explain.h"
+
+namespace agentbox::session {
+
+namespace {
+
+// In the box's words: no place in the user's own files.
+std::optional<std::string> sentence(const Prepared& prepared, const std::string& subject) {
+  try {
+    const Explanation answer =
+        explain(prepared.project, prepared.identity.home, prepared.policy, subject);
+    return answer.decision + (answer.rule.empty() ? "" : " (" + answer.rule + ")") + ": " +
+           answer.detail;
+  } catch (const base::Error&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+broker::Context broker_context(const Prepared& prepared, const audit::Record& common,
+                               const std::vector<Grant>& grants, Recorder& recorder) {
+  broker::Context context;
+  context.session = common.session;
+  context.box = common.box;
+  context.scope = common.scope;
+  context.tier = "live view";
+  for (const Grant& grant : grants) {
+    if (grant.sensitive) {
+      context.secrets.push_back(
+          {.name = grant.name, .delivery = "value", .env = grant.env, .file = grant.file});
+    }
+  }
+  context.scopes = prepared.policy.scopes.at(common.scope).spawn;
+  context.explain = [&prepared](const std::string&, const std::string& subject) {
+    return sentence(prepared, subject);
+  };
+  context.record = [&recorder](const audit::Record& record) { recorder.demand(record); };
+  return context;
+}
+
+}  // namespace agentbox::session

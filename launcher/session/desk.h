@@ -1,0 +1,18 @@
+// What this box's broker knows and answers.
+#pragma once
+
+#include <vector>
+
+#include "launcher/broker/broker.h"
+#include "launcher/session/grants.h"
+#include "launcher/session/prepared.h"
+#include "launcher/session/recorder.h"
+
+namespace agentbox::session {
+
+// Names and places of what the scope grants, never a value; explanations of this policy. Keeps
+// references to `prepared` and `recorder`.
+broker::Context broker_context(const Prepared& prepared, const audit::Record& common,
+                               const std::vector<Grant>& grants, Recorder& recorder);
+
+}  // namespace agentbox::session
