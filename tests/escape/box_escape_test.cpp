@@ -121,6 +121,22 @@ TEST_F(BoxEscape, Fd10DescriptorsOfTheFirstProcessStay) {
   EXPECT_EQ(probe_outside({"attack-process", std::to_string(::getpid())})["fd/3"], "ok");
 }
 
+TEST_F(BoxEscape, Fd10TheFirstProcessKeepsFewDescriptors) {
+  std::vector<UniqueFd> open;
+  for (int i = 0; i < 20; ++i) {
+    open.emplace_back(::open("/etc", O_RDONLY | O_DIRECTORY));
+  }
+  const Outcome box = probe_in_box({"list", "/proc/1/fd"});
+  if (::geteuid() == 0) {  // /dev/null three times, the control socket and the signals
+    EXPECT_EQ(box.all("entry").size(), 5U) << box.output;
+  } else {
+    EXPECT_EQ(box["/proc/1/fd"], "EACCES") << box.output;
+  }
+  EXPECT_GT(
+      probe_outside({"list", "/proc/" + std::to_string(::getpid()) + "/fd"}).all("entry").size(),
+      20U);
+}
+
 // --- MF: mounts
 // ------------------------------------------------------------------------------------
 
@@ -509,6 +525,12 @@ TEST_F(BoxEscape, Sc14NoCapabilityIsLeft) {
   EXPECT_NE(box["securebits"], "0");
   EXPECT_EQ(box["sethostname"], "EPERM");
   EXPECT_NE(probe_outside({"capabilities"})["CapBnd"], "0000000000000000");
+  // execve(2) takes the command's away; the first process has executed nothing.
+  const Outcome first = run_in_box(probe_plan(), {"/usr/bin/grep", "Cap", "/proc/1/status"});
+  for (const char* name : {"CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"}) {
+    EXPECT_NE(first.output.find(name + std::string("\t0000000000000000")), std::string::npos)
+        << first.output;
+  }
 }
 
 TEST_F(BoxEscape, Sc15To17OnlyPlainSocketFamilies) {
@@ -548,6 +570,11 @@ TEST_F(BoxEscape, Sc24MountsOfTheHostDoNotArrive) {
   if (::geteuid() != 0) {
     GTEST_SKIP() << "needs root to mount on the host";
   }
+  // Shared, as / is on most machines.
+  ASSERT_EQ(::system(("mount --bind " + directory_ + " " + directory_ + " && mount --make-shared " +
+                      directory_)
+                         .c_str()),
+            0);
   fs::create_directories(directory_ + "/sub");
   box::Plan plan = probe_plan();
   plan.binds.push_back({directory_, "/shown"});
@@ -564,7 +591,7 @@ TEST_F(BoxEscape, Sc24MountsOfTheHostDoNotArrive) {
   char byte = 0;
   EXPECT_EQ(::read(handles.output.get(), &byte, 1), 0);  // an empty list
   const Outcome control = probe_outside({"list", directory_ + "/sub"});
-  ASSERT_EQ(::system(("umount " + directory_ + "/sub").c_str()), 0);
+  ASSERT_EQ(::system(("umount " + directory_ + "/sub " + directory_).c_str()), 0);
   EXPECT_EQ(control["entry"], "canary");
 }
 
@@ -575,6 +602,18 @@ TEST_F(BoxEscape, Sc25RenameAndLinkAcrossDirectoriesWork) {
                      "truncate -s 0 b/g && rm -r a b"});
   EXPECT_TRUE(ran(box)) << box.error;
   EXPECT_EQ(box.output, "x\n");
+}
+
+TEST_F(BoxEscape, Sc25And26LandlockIsOn) {
+  const Outcome outside = probe_outside({"landlock-layers"});
+  if (outside["layers"] == "0") {
+    GTEST_SKIP() << "the kernel has no Landlock";
+  }
+  EXPECT_EQ(std::stoi(probe_in_box({"landlock-layers"})["layers"]),
+            std::stoi(outside["layers"]) - 1);
+  box::Plan plan = probe_plan();
+  plan.user_namespaces = true;
+  EXPECT_EQ(probe_in_box({"landlock-layers"}, plan)["layers"], outside["layers"]);
 }
 
 // --- IP: sockets and services of the host

@@ -471,6 +471,23 @@ void fork_bomb(const Arguments& arguments) {
   ::kill(0, SIGTERM);
 }
 
+// The kernel stacks 16 Landlock domains: how many more fit tells how many there are.
+void landlock_layers(const Arguments&) {
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  const std::uint64_t handled = 1;  // LANDLOCK_ACCESS_FS_EXECUTE
+  int layers = 0;
+  for (; layers < 20; ++layers) {
+    const long ruleset = ::syscall(SYS_landlock_create_ruleset, &handled, sizeof handled, 0);
+    const long result = ::syscall(SYS_landlock_restrict_self, ruleset, 0);
+    ::close(static_cast<int>(ruleset));
+    if (result < 0) {
+      report("end", result);
+      break;
+    }
+  }
+  value("layers", std::to_string(layers));
+}
+
 // --- mounts ------------------------------------------------------------------------------------
 
 // In a namespace of its own, if `nested`: what may root there undo?
@@ -577,6 +594,7 @@ const struct {
                  {"capabilities", capabilities},
                  {"limits", limits},
                  {"fork-bomb", fork_bomb},
+                 {"landlock-layers", landlock_layers},
                  {"undo-mounts", undo_mounts},
                  {"mount-proc", mount_proc},
                  {"connect", connect_to},
