@@ -6,6 +6,15 @@ namespace {
 // A box that makes up hidden names must not fill the supervisor's memory or the log.
 constexpr std::size_t kMostTouches = 10'000;
 
+std::string prefixed(const std::string& prefix, std::string_view path) {
+  std::string whole = prefix;
+  if (!path.empty()) {
+    whole += '/';
+    whole += path;
+  }
+  return whole;
+}
+
 }  // namespace
 
 Verdict Judge::judge(std::string_view path, bool directory) const {
@@ -28,7 +37,9 @@ Verdict Judge::judge(std::string_view path, bool directory) const {
   if (config_.files == nullptr) {
     return verdict;
   }
-  const policy::FileDecision decision = config_.files->judge(path, directory);
+  const policy::FileDecision decision =
+      config_.prefix.empty() ? config_.files->judge(path, directory)
+                             : config_.files->judge(prefixed(config_.prefix, path), directory);
   switch (decision.action) {
     case policy::FileAction::kShow:
       break;

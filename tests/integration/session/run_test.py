@@ -91,6 +91,15 @@ class Files(SessionTest):
             self.assertEqual(result.stdout, b"Ada\n", result.stderr)
         log = subprocess.run(["git", "log", "--all", "--format=%s"], cwd=self.project, capture_output=True)
         self.assertEqual(log.stdout.count(b"from the box"), 2)
+        # The shared git directory, as the worktree's box sees it, runs nothing later either.
+        git_directory = self.project / ".git"
+        before = (git_directory / "config").read_bytes()
+        planted = self.agentbox(
+            "run", "--", "sh", "-c", "echo x >$0/config; echo x >$0/hooks/post-commit; echo x >$0/made", git_directory,
+            cwd=linked)
+        self.assertEqual((git_directory / "config").read_bytes(), before, planted.stderr)
+        self.assertFalse((git_directory / "hooks/post-commit").exists())
+        self.assertTrue((git_directory / "made").exists())
 
 
 class Home(SessionTest):
