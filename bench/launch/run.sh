@@ -101,6 +101,7 @@ contestants+=("$scratch/large" "bwrap, 100,000 files" "${bare[@]}" ';'
   "$scratch/small" "sandbox-runtime, 10 files" "${srt[@]}" ';'
   "$scratch/large" "sandbox-runtime, 100,000 files" "${srt[@]}" ';')
 
+cd "$scratch/small"
 echo "mounts in the box: agentbox $("${boxed[@]::${#boxed[@]}-1}" sh -c 'wc -l </proc/self/mounts'),\
  bubblewrap $("${bare[@]::${#bare[@]}-1}" sh -c 'wc -l </proc/self/mounts')"
 echo "$rounds rounds interleaved; as $(id -un), $(nproc) processors, kernel $(uname -r)," \

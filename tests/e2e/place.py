@@ -24,6 +24,9 @@ SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 # Places that a policy may not open up as "system"; see docs/policy.md.
 PRIVATE = ("/root", "/home", "/run", "/proc", "/sys", "/dev", "/boot")
 
+# Files of the repository that a box does not show; git does not know them.
+HIDDEN = (".env", ".env.production.local.backup", "config.bak")
+
 
 def forms(value):
     """The texts that give `value` away: itself, reversed, in hexadecimal and in base64 at any
@@ -81,9 +84,8 @@ class Place(unittest.TestCase):
         self.git("init", "-q")
         self.git("add", "-A")
         self.git("commit", "-q", "-m", "Begin")
-        self.write(".env", f"API_KEY={self.canary}\n")
-        self.write(".env.production.local.backup", f"API_KEY={self.canary}\n")
-        self.write("config.bak", f"password: {self.canary}\n")
+        for name in HIDDEN:
+            self.write(name, f"API_KEY={self.canary}\n")
 
     # --- boxes
 
@@ -218,6 +220,8 @@ class AgentTest(Place):
                 "extends": [self.profile],
                 "system": [str(path) for path in shown],
                 "network": [f"localhost:{port}"],
+                # The unprivileged user of the tests may have none to log in with.
+                "environment": {"set": {"SHELL": "/bin/bash"}},
                 "secrets": {
                     "key": {"from": "local://e2e-key", "as": {"env": self.key_variable}},
                     "database": {"from": "local://e2e-database", "as": {"env": "DATABASE_URL"}}},
@@ -242,11 +246,16 @@ class AgentTest(Place):
 
     def each_leak(self, boxed):
         """(name, what the model was told by it) for each of leaks()."""
-        steps, ends = [], {}
+        readme = str(self.project / "README.md")
+        steps, ends = [{"read": readme}, {"shell": "cat README.md; git log -1 --format=%s"}], {}
         for name, parts in self.leaks().items():
             steps += parts
             ends[name] = len(steps)
         self.play(steps, boxed)
+        # Tools that do nothing at all would leak nothing.
+        for told in self.results[:2]:
+            self.assertIn("A small program.", told)
+        self.assertIn("Begin", self.results[1])
         return {name: self.results[end - 1] for name, end in ends.items()}
 
     def test_without_a_box_every_step_shows_the_canary(self):
@@ -258,7 +267,9 @@ class AgentTest(Place):
     def test_in_a_box_no_request_holds_the_canary(self):
         told = self.each_leak(boxed=True)
         self.assertFalse(gives_away(self.sent, self.canary), told)
-        self.assertTrue((self.project / ".env").read_text().startswith("API_KEY="))
+        # Nothing of what it did, git stash least of all, has changed a file that it cannot see.
+        for name in HIDDEN:
+            self.assertIn(self.canary, (self.project / name).read_text(encoding="utf-8"))
         hidden = [r.get("subject", "") for r in self.log() if r["event"] == "hide"]
         self.assertIn(str(self.project / ".env"), hidden)
         self.verify_log()
