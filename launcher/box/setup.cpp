@@ -153,6 +153,7 @@ class Compiler {
   void seal();
 
   bool on_root(std::string_view target) const;
+  void require_on_root(const std::string& target) const;
   void directory(const std::string& target, mode_t mode, const char* name = "make directory");
   void parents(const std::string& target);
 
@@ -331,6 +332,13 @@ bool Compiler::on_root(std::string_view target) const {
                       [&](const Attachment& other) { return below(target, other.target); });
 }
 
+// What is made on the root must not vanish below a mount.
+void Compiler::require_on_root(const std::string& target) const {
+  if (!on_root(target)) {
+    throw Error(Status::kConfiguration, bad_plan("lies below a bind or a view", "/" + target));
+  }
+}
+
 void Compiler::parents(const std::string& target) {
   for (std::size_t slash = target.find('/'); slash != std::string::npos;
        slash = target.find('/', slash + 1)) {
@@ -361,6 +369,7 @@ void Compiler::root_tree() {
   directory("dev/pts", 0755);
   for (const Symlink& link : plan_.symlinks) {
     const std::string target = target_of(link.target);
+    require_on_root(target);
     parents(target);
     made_.insert(target);
     Step& step = add("make symbolic link", make_symlink, link.target);
@@ -368,7 +377,9 @@ void Compiler::root_tree() {
     step.source = link.points_to;
   }
   for (const std::string& path : plan_.directories) {
-    directory(relative(path), 0755);
+    const std::string target = relative(path);
+    require_on_root(target);
+    directory(target, 0755);
   }
   for (const Attachment& attachment : attachments_) {
     if (!on_root(attachment.target)) {
@@ -383,6 +394,7 @@ void Compiler::root_tree() {
   }
   for (const TextFile& file : plan_.files) {
     const std::string target = target_of(file.target);
+    require_on_root(target);
     parents(target);
     Step& step = add("write file", make_file, file.target);
     step.target = target;
@@ -557,6 +569,9 @@ std::string hint(const Step& step, int error) {
   }
   if (step.run == mount_proc && error == EPERM) {
     return "the container masks /proc; start it with --security-opt systempaths=unconfined";
+  }
+  if (step.run == enter_directory && (error == ENOENT || error == ELOOP)) {
+    return "start in a directory that the policy shows to the box";
   }
   if (step.run == open_socket && error == EADDRINUSE) {
     return "the plan names the same address and port twice";

@@ -270,6 +270,22 @@ TEST(Box, SecretsDirectoryIsWrittenOutsideAndReadInside) {
   EXPECT_EQ(read_to_end(handles.output.get()), "700\ncanary-secret\nro1\nro2\nro3\nconnected\n");
 }
 
+TEST(Box, ScratchHomeIsMountedNowhere) {
+  Plan plan = system_plan();
+  plan.scratch_home = true;
+  Box box = Box::start(plan);
+  Handles handles = box.handles();
+  box.wait_ready();
+  base::write_all(
+      base::open_at(handles.scratch_home.get(), "file", O_WRONLY | O_CREAT | O_EXCL, 0600).get(),
+      "text");
+  box.launch(shell("grep -c agentbox-home /proc/self/mountinfo"));
+  EXPECT_EQ(read_to_end(handles.output.get()), "0\n");
+  box.kill();  // it lives as long as its descriptor, not as the box
+  UniqueFd file = base::open_at(handles.scratch_home.get(), "file", O_RDONLY);
+  EXPECT_EQ(base::read_all(file.get(), 10, "file"), "text");
+}
+
 TEST(Box, SocketsOfTheBoxAnswerOnLocalRoutes) {
   Plan plan = system_plan();
   plan.local_routes = {"198.18.0.0/15"};

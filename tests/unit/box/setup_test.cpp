@@ -132,6 +132,18 @@ TEST(Setup, BadPathsAreRefused) {
   expect_refused(plan, "box plan: not an absolute path: ");
 }
 
+TEST(Setup, NothingMadeOnTheRootVanishesBelowAMount) {
+  Plan plan = plan_with_views();
+  plan.files.push_back({"/home/u/.profile", "x"});
+  expect_refused(plan, "box plan: lies below a bind or a view: /home/u/.profile");
+  plan = plan_with_views();
+  plan.symlinks.push_back({"/usr/x", "y"});
+  expect_refused(plan, "box plan: lies below a bind or a view: /usr/x");
+  plan = plan_with_views();
+  plan.directories.push_back("/home/u/p/new");
+  expect_refused(plan, "box plan: lies below a bind or a view: /home/u/p/new");
+}
+
 TEST(Setup, BadAddressesAreRefused) {
   Plan plan = plan_with_views();
   plan.sockets.push_back({false, "localhost", 80});
@@ -151,7 +163,7 @@ TEST(Setup, TooManyDescriptorsAreRefused) {
     plan.sockets.push_back({false, "127.0.0.1", port});
   }
   expect_refused(plan,
-                 "box plan: 306 views and sockets are too many, at most 250 can be handed out");
+                 "box plan: 307 views and sockets are too many, at most 250 can be handed out");
 }
 
 TEST(Setup, KnownFailuresHaveAHint) {
