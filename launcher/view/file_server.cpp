@@ -125,6 +125,9 @@ FileServer::Opened FileServer::open(const NodePtr& node, int flags) {
     return opened;
   }
   if (ways.pin) {
+    if ((flags & O_DIRECTORY) != 0) {
+      fail(ENOENT);  // nothing can be in it any more
+    }
     Opened opened{reopen(ways.pin->get(), flags), {}, ways.last, {}};
     checked(opened.fd.get());
     opened.inode = inode_of(opened.fd.get());

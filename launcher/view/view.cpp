@@ -125,8 +125,13 @@ struct View::Server {
   std::vector<std::thread> threads;
 };
 
-View::View(base::UniqueFd device, Config config)
-    : server_(std::make_unique<Server>(std::move(device), std::move(config))) {}
+View::View(base::UniqueFd device, Config config) {
+  try {
+    server_ = std::make_unique<Server>(std::move(device), std::move(config));
+  } catch (const Failure& failure) {
+    throw base::SystemError("serve", "the view's directory", failure.error);
+  }
+}
 
 View::~View() = default;
 

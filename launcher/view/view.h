@@ -19,7 +19,8 @@ struct Synthetic {
 };
 
 // First touch of a hidden, redacted or read-only path: for the audit log. Called at most once a
-// path and kind, from a serving thread.
+// path and kind (10,000 in all), from a serving thread, while the box waits: it must not use the
+// view. An attempt that the box's kernel refuses itself, from a read-only file's mode, is not seen.
 struct Touch {
   enum class Kind { kHidden, kRedacted, kWriteRefused } kind;
   std::string path;
@@ -38,18 +39,23 @@ struct Config {
   std::vector<Synthetic> synthetic;
   // Hidden files with more than one link are hidden under every name; these further files (of the
   // user's home) are searched besides those of the tree itself.
+  // One that cannot be looked at is passed over.
   std::vector<std::string> hidden_elsewhere;  // absolute paths
   std::function<void(const Touch&)> touched;  // may be empty
   unsigned threads = 2;
   unsigned descriptors = 512;  // most real files and directories held open at once
 };
 
-// Serves one mounted view until it is destroyed or unmounted (the box is gone).
+// Serves one mounted view until it is destroyed or unmounted (the box is gone). What `config`
+// points to must outlive it. docs/view.md tells what is judged when.
 class View {
  public:
-  // `device` is an open /dev/fuse on which the box mounted; INIT is answered at once.
+  // `device` is an open /dev/fuse on which the box mounted (default_permissions); INIT is answered
+  // at once. Nothing of the tree is read yet. Throws base::Error.
   View(base::UniqueFd device, Config config);
-  ~View();  // ends the service and joins its threads
+  // Ends the service and joins its threads, whether or not the box is alive: what it asks from then
+  // on fails with ENOTCONN. Blocks only as long as a request that is on a file system that hangs.
+  ~View();
   View(const View&) = delete;
   View& operator=(const View&) = delete;
 
