@@ -10,6 +10,10 @@ class CodexTest(place.AgentTest):
     profile = "codex"
     api = standin.Responses
     key_variable = "STANDIN_KEY"
+    obeyed = (".codex/.env", ".codex/AGENTS.md", ".codex/agents/x.toml", ".codex/hooks.json",
+              ".codex/rules/x.rules", ".codex/shell_snapshots/x.sh", ".codex/skills/x/SKILL.md",
+              ".agents/skills/x/SKILL.md")
+    kept = ".codex/sessions/*/*/*/*.jsonl"
 
     def configure(self, port):
         # A model that the program does not know gets plain tools, not its JavaScript one.

@@ -11,6 +11,10 @@ class GeminiTest(place.AgentTest):
     profile = "gemini"
     api = standin.Gemini
     key_variable = "GEMINI_API_KEY"
+    obeyed = (".gemini/.env", ".gemini/GEMINI.md", ".gemini/commands/x.toml",
+              ".gemini/extensions/x.json", ".gemini/skills/x/SKILL.md", ".gemini/tmp/bin/rg",
+              ".gemini/trustedFolders.json", ".gemini/trusted_hooks.json")
+    kept = ".gemini/tmp/*/chats/*"
     # Its own tools leave .env alone.
     read_itself = "config.bak"
     verbose = ("--output-format", "stream-json")

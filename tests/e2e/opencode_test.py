@@ -11,6 +11,10 @@ class OpencodeTest(place.AgentTest):
     profile = "opencode"
     api = standin.Messages
     key_variable = "STANDIN_KEY"
+    obeyed = (".config/opencode/plugin/x.js", ".config/opencode/AGENTS.md",
+              ".local/share/opencode/bin/rg", ".local/share/opencode/snapshot/x/config",
+              ".cache/opencode/x.js", ".claude/CLAUDE.md")
+    kept = ".local/share/opencode/opencode.db"
 
     def configure(self, port):
         settings = self.home / ".config/opencode"

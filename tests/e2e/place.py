@@ -27,6 +27,12 @@ PRIVATE = ("/root", "/home", "/run", "/proc", "/sys", "/dev", "/boot")
 # Files of the repository that a box does not show; git does not know them.
 HIDDEN = (".env", ".env.production.local.backup", "config.bak")
 
+# What shells, git and programs for the user run or obey, in the home and in a repository.
+SHELL_FILES = (".bashrc", ".profile", ".gitconfig", ".config/git/config", ".ssh/config",
+               ".local/bin/git", ".config/autostart/x.desktop")
+PROJECT_FILES = (".git/hooks/pre-commit", ".git/config", ".mcp.json", ".claude/settings.json",
+                 ".envrc", ".vscode/tasks.json", "agentbox.json")
+
 
 def forms(value):
     """The texts that give `value` away: itself, reversed, in hexadecimal and in base64 at any
@@ -162,6 +168,9 @@ class AgentTest(Place):
     api = None
     # Names of the variables that carry the key, and settings that are not secret.
     key_variable = None
+    # Below the home: what an unboxed session runs or obeys, and a pattern of what it has to keep.
+    obeyed = ()
+    kept = None
     # The hidden file that it is made to read with its own tool.
     read_itself = ".env"
     # Arguments that make it print what its tools answered.
@@ -288,3 +297,23 @@ class AgentTest(Place):
         self.assertTrue(resolved)
         self.assertNotIn(self.injected, json.dumps(self.log()))
         self.verify_log()
+
+    def test_what_it_writes_for_later_stays_in_the_box(self):
+        below_home = [self.home / name for name in (*SHELL_FILES, *self.obeyed)]
+        below_project = [self.project / name for name in PROJECT_FILES]
+
+        def reached():
+            return [str(path) for path in (*below_home, *below_project)
+                    if path.is_file() and b"evil" in path.read_bytes()]
+
+        # One command a file: a refusal must not keep the next from being tried.
+        script = "".join(f"mkdir -p {path.parent}; echo 'evil = 1' >>{path}\n"
+                         for path in (*below_home, *below_project))
+        steps = [{"shell": script + "echo tried"}]
+        self.play(steps, boxed=True)
+        self.assertIn("tried", self.results[0])
+        self.assertEqual(reached(), [])
+        self.assertTrue(list(self.home.glob(self.kept)), f"no {self.kept} after the session")
+        # The control: without a box all of them are written.
+        self.play(steps, boxed=False)
+        self.assertEqual(len(reached()), len(below_home) + len(below_project))
