@@ -151,6 +151,7 @@ view::Config World::configure(Mounted& mounted, base::UniqueFd fresh_home) {
   };
   if (mounted.home) {
     config.home = &decisions_.home;
+    config.threads = 1;  // seldom busy, and a thread costs a launch
     config.scratch = fresh_home ? std::move(fresh_home) : open_scratch(project_);
     for (const Mounted& inner : mounted_) {
       if (!inner.home && is_below(inner.root, mounted.root)) {
