@@ -1,8 +1,5 @@
 #include "launcher/box/setup.h"
 
-#include <arpa/inet.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -16,9 +13,8 @@
 #include <set>
 #include <string_view>
 
-#include "base/encode.h"
 #include "base/error.h"
-#include "base/number.h"
+#include "launcher/box/addresses.h"
 #include "launcher/box/control.h"
 #include "launcher/box/steps.h"
 
@@ -54,18 +50,10 @@ constexpr const char* kMaskedProc[] = {
 // What programs size their thread pools and arenas by.
 constexpr const char* kShownSys[] = {"/sys/devices/system/cpu", "/sys/devices/system/node"};
 
-std::string bad_plan(std::string_view what, std::string_view path) {
-  std::string text = "box plan: ";
-  text += what;
-  text += ": ";
-  text += base::printable(path);
-  return text;
-}
-
 // Checks an absolute path and takes its leading slash (and a trailing one) away.
 std::string relative(const std::string& path) {
   if (path.empty() || path[0] != '/' || path.find('\0') != std::string::npos) {
-    throw Error(Status::kConfiguration, bad_plan("not an absolute path", path));
+    throw Error(Status::kConfiguration, bad_plan_message("not an absolute path", path));
   }
   std::string result;
   std::size_t begin = 1;
@@ -76,7 +64,7 @@ std::string relative(const std::string& path) {
     }
     const std::string_view part(path.data() + begin, end - begin);
     if (part == "..") {
-      throw Error(Status::kConfiguration, bad_plan("\"..\" in a path", path));
+      throw Error(Status::kConfiguration, bad_plan_message("\"..\" in a path", path));
     }
     if (!part.empty() && part != ".") {
       if (!result.empty()) {
@@ -92,10 +80,10 @@ std::string relative(const std::string& path) {
 std::string target_of(const std::string& path) {
   std::string target = relative(path);
   if (target.empty()) {
-    throw Error(Status::kConfiguration, bad_plan("the root cannot be a mount point", path));
+    throw Error(Status::kConfiguration, bad_plan_message("the root cannot be a mount point", path));
   }
   if (target == "proc" || target.starts_with("proc/")) {
-    throw Error(Status::kConfiguration, bad_plan("nothing may be mounted on /proc", path));
+    throw Error(Status::kConfiguration, bad_plan_message("nothing may be mounted on /proc", path));
   }
   return target;
 }
@@ -238,73 +226,15 @@ void Compiler::views() {
 void Compiler::network() {
   add("bring up loopback interface", raise_loopback, "lo");
   for (const std::string& route : plan_.local_routes) {
-    const std::size_t slash = route.find('/');
-    const std::string address = route.substr(0, slash);
-    in6_addr bytes = {};
-    int family = AF_INET;
-    if (::inet_pton(AF_INET, address.c_str(), &bytes) != 1) {
-      family = AF_INET6;
-      if (::inet_pton(AF_INET6, address.c_str(), &bytes) != 1) {
-        throw Error(Status::kConfiguration, bad_plan("not an address", route));
-      }
-    }
-    const unsigned size = family == AF_INET ? 4 : 16;
-    const auto length =
-        slash == std::string::npos
-            ? std::optional<std::uint64_t>(size * 8)
-            : base::parse_number(std::string_view(route).substr(slash + 1), size * 8);
-    if (!length) {
-      throw Error(Status::kConfiguration, bad_plan("not a prefix length", route));
-    }
-    struct {
-      nlmsghdr header;
-      rtmsg route;
-      rtattr destination_header;
-      unsigned char destination[16];
-    } message = {};
-    struct {
-      rtattr header;
-      std::uint32_t index;
-    } output = {};
-    message.route.rtm_family = static_cast<unsigned char>(family);
-    message.route.rtm_dst_len = static_cast<unsigned char>(*length);
-    message.route.rtm_table = RT_TABLE_LOCAL;
-    message.route.rtm_protocol = RTPROT_BOOT;
-    message.route.rtm_scope = RT_SCOPE_HOST;
-    message.route.rtm_type = RTN_LOCAL;
-    message.destination_header.rta_type = RTA_DST;
-    message.destination_header.rta_len = static_cast<unsigned short>(RTA_LENGTH(size));
-    std::memcpy(message.destination, &bytes, size);
-    output.header.rta_type = RTA_OIF;
-    output.header.rta_len = RTA_LENGTH(sizeof output.index);
-    output.index = 1;  // lo is the first interface of every network namespace
-    message.header.nlmsg_type = RTM_NEWROUTE;
-    message.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
-    const std::size_t used = offsetof(decltype(message), destination) + size;
-    message.header.nlmsg_len = static_cast<std::uint32_t>(used + sizeof output);
-    std::string bytes_out(reinterpret_cast<const char*>(&message), used);
-    bytes_out.append(reinterpret_cast<const char*>(&output), sizeof output);
     add("add local route", add_route, route).index = context_.routes.size();
-    context_.routes.push_back(std::move(bytes_out));
+    context_.routes.push_back(local_route_message(route));
   }
   for (const Socket& socket : plan_.sockets) {
-    sockaddr_storage storage = {};
-    auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
-    auto* v6 = reinterpret_cast<sockaddr_in6*>(&storage);
-    if (::inet_pton(AF_INET, socket.address.c_str(), &v4->sin_addr) == 1) {
-      v4->sin_family = AF_INET;
-      v4->sin_port = htons(socket.port);
-    } else if (::inet_pton(AF_INET6, socket.address.c_str(), &v6->sin6_addr) == 1) {
-      v6->sin6_family = AF_INET6;
-      v6->sin6_port = htons(socket.port);
-    } else {
-      throw Error(Status::kConfiguration, bad_plan("not an address", socket.address));
-    }
     Step& step =
         add("open socket", open_socket, socket.address + " port " + std::to_string(socket.port));
     step.index = context_.addresses.size();
     step.flag = socket.datagram;
-    context_.addresses.push_back(storage);
+    context_.addresses.push_back(socket_address(socket.address, socket.port));
   }
 }
 
@@ -335,7 +265,8 @@ bool Compiler::on_root(std::string_view target) const {
 // What is made on the root must not vanish below a mount.
 void Compiler::require_on_root(const std::string& target) const {
   if (!on_root(target)) {
-    throw Error(Status::kConfiguration, bad_plan("lies below a bind or a view", "/" + target));
+    throw Error(Status::kConfiguration,
+                bad_plan_message("lies below a bind or a view", "/" + target));
   }
 }
 

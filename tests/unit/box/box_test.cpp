@@ -288,7 +288,7 @@ TEST(Box, ScratchHomeIsMountedNowhere) {
 
 TEST(Box, SocketsOfTheBoxAnswerOnLocalRoutes) {
   Plan plan = system_plan();
-  plan.local_routes = {"198.18.0.0/15"};
+  plan.local_routes = {"198.18.0.0/15", "fd00:ab::/64"};
   plan.sockets.push_back({false, "0.0.0.0", 443});
   plan.sockets.push_back({true, "127.0.0.1", 53});
   plan.sockets.push_back({false, "::1", 8080});
