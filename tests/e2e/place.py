@@ -18,7 +18,7 @@ import standin  # noqa: E402 - found by the path set above
 
 BUILD = pathlib.Path(os.environ.get("AGENTBOX_BUILD_DIR") or "build").resolve()
 AGENTBOX = os.environ.get("AGENTBOX") or str(BUILD / "launcher/cli/agentbox")
-MODULES = BUILD / "agents/node_modules"
+MODULES = (BUILD / "agents/node_modules").resolve()
 
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 # Places that a policy may not open up as "system"; see docs/policy.md.
