@@ -59,8 +59,6 @@ class FileServer {
   // Into `buffer`; returns the length, 0 at the end of the file.
   std::size_t read(std::uint64_t id, char* buffer, std::size_t size, off_t offset);
   std::size_t write(std::uint64_t id, std::string_view bytes, off_t offset, int flags);
-  std::size_t copy(std::uint64_t from, off_t from_offset, std::uint64_t to, off_t to_offset,
-                   std::size_t length);
   void allocate(std::uint64_t id, int mode, off_t offset, off_t length);
   off_t seek(std::uint64_t id, off_t offset, int whence);
   void sync(std::uint64_t id, bool data_only);

@@ -165,13 +165,6 @@ void write(fuse_req_t request, fuse_ino_t node, const char* bytes, std::size_t s
   });
 }
 
-void copy_file_range(fuse_req_t request, fuse_ino_t from, off_t from_offset, fuse_file_info*,
-                     fuse_ino_t to, off_t to_offset, fuse_file_info*, std::size_t length, int) {
-  answer(request, [&](FileServer& s) {
-    fuse_reply_write(request, s.copy(from, from_offset, to, to_offset, length));
-  });
-}
-
 void fallocate(fuse_req_t request, fuse_ino_t node, int mode, off_t offset, off_t length,
                fuse_file_info*) {
   answer(request, [&](FileServer& s) {
@@ -219,7 +212,7 @@ void readdirplus(fuse_req_t request, fuse_ino_t node, std::size_t size, off_t of
 
 // Left out on purpose, so that the kernel gets ENOSYS once and never asks again: FLUSH, ACCESS
 // (the mount has default_permissions), GETXATTR and kin (one more request for each write), locks
-// (the kernel keeps them itself), IOCTL, POLL.
+// (the kernel keeps them itself), IOCTL, POLL. COPY_FILE_RANGE too: every byte goes by READ.
 const fuse_lowlevel_ops& fuse_operations() {
   static const fuse_lowlevel_ops operations = [] {
     fuse_lowlevel_ops table = {};
@@ -242,7 +235,6 @@ const fuse_lowlevel_ops& fuse_operations() {
     table.opendir = open;
     table.read = read;
     table.write = write;
-    table.copy_file_range = copy_file_range;
     table.fallocate = fallocate;
     table.lseek = lseek;
     table.fsync = fsync;

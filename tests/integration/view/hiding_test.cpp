@@ -76,8 +76,9 @@ TEST_F(Hiding, RenamedOrCreatedOutsideWhileTheBoxRuns) {
   for (int i = 0; i < 40; ++i) {
     view.outside(secret + " > .env.new; mv .env.new .env;" + secret + " > .env.local;" +
                  "rm -rf config; mkdir config;" + secret + " > config/.env;" +
-                 "ln -f .env link; rm -f draft; echo harmless > draft; sleep 0.02; mv draft .env;" +
-                 secret + " >> .env; rm -f link; sleep 0.02");
+                 // The link goes before the name that hides it does.
+                 "ln -f .env link; sleep 0.02; rm -f link draft; echo harmless > draft;" +
+                 "sleep 0.02; mv draft .env;" + secret + " >> .env; sleep 0.02");
   }
   box.join();
   EXPECT_FALSE(leaks(inside));
