@@ -11,7 +11,7 @@ namespace agentbox::policy {
 
 namespace {
 
-enum class Kind { kHide, kRedact, kShow, kReadonly, kCredential, kKey, kLink };
+enum class Kind { kHide, kRedact, kShow, kReadonly, kCredential, kKey, kLink, kHead };
 
 struct Rule {
   Glob glob;
@@ -62,6 +62,7 @@ struct Found {
         return take(show, rule);
       case Kind::kReadonly:
       case Kind::kLink:
+      case Kind::kHead:
         return take(readonly, rule);
       case Kind::kCredential:
         return take(credential, rule);
@@ -191,11 +192,35 @@ struct FileRules::Matcher {
       case Kind::kKey:
         return !directory && name.find('.') == std::string_view::npos;
       case Kind::kLink:
+      case Kind::kHead:
       case Kind::kCredential:
         return !directory;
       default:
         return directory || !(rule.glob.directories_only() || rule.glob.below_only());
     }
+  }
+
+  // Whether the last component stands where git itself keeps a file of that name: in a git
+  // directory, or in those below it that are for its branches, worktrees and submodules.
+  bool in_git_directory(const std::vector<std::string_view>& components, std::size_t count) const {
+    std::string path;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::string_view name = i == 0 ? std::string_view() : components[i - 1];
+      path += i < 2 ? "" : "/";
+      path += name;
+      const bool own = name == ".git" || std::find(git_directories.begin(), git_directories.end(),
+                                                   path) != git_directories.end();
+      const bool bare = name.size() > 4 && name.substr(name.size() - 4) == ".git";
+      if (!own && !bare) {
+        continue;
+      }
+      const std::string_view next = components[i];
+      if (i + 1 == count || next == "refs" || next == "logs" || next == "worktrees" ||
+          (own && next == "modules")) {
+        return true;
+      }
+    }
+    return false;
   }
 
   Match match(std::vector<std::string_view>& components, std::size_t count, bool directory) const {
@@ -215,7 +240,8 @@ struct FileRules::Matcher {
     }
     candidates(name, [&](const Rule* rule) {
       if (applies(*rule, written, directory) &&
-          rule->glob.matches(components, count, rule->folding)) {
+          rule->glob.matches(components, count, rule->folding) &&
+          (rule->kind != Kind::kHead || !in_git_directory(components, count))) {
         (rule->glob.below_only() ? result.below : result.own).add(*rule);
       }
     });
@@ -250,6 +276,7 @@ struct FileRules::Matcher {
   Table endings;
   std::array<std::vector<const Rule*>, 256> beginnings;
   std::vector<const Rule*> others;
+  std::vector<std::string> git_directories;
 };
 
 FileRules::FileRules(const Policy& policy) {
@@ -261,6 +288,8 @@ FileRules::FileRules(const Policy& policy) {
   matcher->add(policy.credential_files, Kind::kCredential);
   matcher->add(policy.key_files, Kind::kKey);
   matcher->add(policy.link_files, Kind::kLink);
+  matcher->add(policy.head_files, Kind::kHead);
+  matcher->git_directories = policy.git_directories;
   matcher_ = std::move(matcher);
 }
 
@@ -328,14 +357,6 @@ FileDecision FileRules::judge(std::string_view path, bool directory) const {
     inherited.add(match.below);
   }
   return decision;
-}
-
-bool FileRules::uniform_below(std::string_view directory) const {
-  std::vector<std::string_view> components;
-  split(directory, components);
-  return std::any_of(matcher_->rules.begin(), matcher_->rules.end(), [&](const Rule& rule) {
-    return rule.glob.reaches_below(components, rule.folding);
-  });
 }
 
 }  // namespace agentbox::policy

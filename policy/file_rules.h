@@ -33,13 +33,6 @@ class FileRules {
 
   FileDecision judge(std::string_view path, bool directory) const;
 
-  // Whether a rule reaches below this directory by the directory's own name or place
-  // ("config/*.yaml" and "config", "**/.git/hooks" and any ".git"), so that what lies below would
-  // be judged otherwise if the directory had another. A server must not rename a directory from or
-  // to such a place: the box could carry hidden files out of a rule, or read-only ones in.
-  // Conservative: true if unsure.
-  bool uniform_below(std::string_view directory) const;
-
  private:
   struct Matcher;
   std::unique_ptr<const Matcher> matcher_;

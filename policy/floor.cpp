@@ -119,12 +119,17 @@ constexpr const char* kHide[] = {
     ".python_history",
 };
 
-// Exceptions to the list above. What git keeps of a branch is named like the branch, so a branch
+// Exceptions to the list above. Bundles of public certificates are what TLS clients inside a project's
+// own environment (certifi, botocore, grpc) start from. What git keeps of a branch is named like the branch, so a branch
 // "fix.env" must not lose its own reference.
 constexpr const char* kShow[] = {
     ".env.example",
     ".env.*.example",
     "id_*.pub",
+    "cacert.pem",
+    "ca-bundle.pem",
+    "ca-certificates.pem",
+    "roots.pem",
     "**/.git/refs/**",
     "**/.git/logs/**",
     "**/.git/modules/**/refs/**",
@@ -152,12 +157,21 @@ constexpr const char* kReadonly[] = {
     "**/*.git/hooks",
     "**/*.git/config",
     "**/*.git/commondir",
+    // Other version control: hooks, aliases and file system monitors, too.
+    "**/.hg/hgrc",
+    "**/.hg/hgrc-not-shared",
+    "**/.hg/sharedpath",
+    "**/.sl/config",
+    "**/.jj/repo/config.toml",
+    "**/.jj/workspace-config.toml",
     // What git's hooks commonly call.
     ".husky/",
     ".githooks/",
     ".pre-commit-config.yaml",
-    "lefthook.yml",
-    ".lefthook.yml",
+    "lefthook.*",
+    ".lefthook.*",
+    "lefthook-local.*",
+    ".lefthook-local.*",
     // Agents: settings, hooks, commands and servers.
     ".claude/",
     ".mcp.json",
@@ -166,6 +180,13 @@ constexpr const char* kReadonly[] = {
     ".opencode/",
     "opencode.json",
     "opencode.jsonc",
+    ".crush.json",
+    "crush.json",
+    ".qwen/",
+    ".kiro/",
+    ".amazonq/",
+    ".factory/",
+    ".kilocode/",
     ".cursor/",
     ".windsurf/",
     ".roo/",
@@ -177,6 +198,8 @@ constexpr const char* kReadonly[] = {
     ".idea/",
     ".zed/",
     ".fleet/",
+    ".helix/",
+    ".vim/",
     "*.sublime-project",
     ".devcontainer/",
     ".devcontainer.json",
@@ -186,11 +209,16 @@ constexpr const char* kReadonly[] = {
     ".nvim.lua",
     ".lvimrc",
     ".dir-locals.el",
+    ".dir-locals-2.el",
     ".gdbinit",
     ".lldbinit",
     // Shells.
     ".envrc",
+    ".envrc.*",
+    ".autoenv",
     ".autoenv.zsh",
+    ".autoenv.leave",
+    ".autoenv_leave.zsh",
 };
 
 // Package managers' settings: needed by builds, and a credential only in some of them.
@@ -203,6 +231,10 @@ constexpr const char* kKeyFiles[] = {"id_*"};
 
 // A ".git" file leads git to a directory of its choosing, with hooks and configuration of its own.
 constexpr const char* kLinkFiles[] = {".git"};
+
+// git takes any directory with a "HEAD", "objects" and "refs" for a repository, and runs what the
+// "config" beside them says, as soon as the user enters it.
+constexpr const char* kHeadFiles[] = {"HEAD"};
 
 template <std::size_t kCount>
 std::vector<Pattern> patterns(const char* const (&texts)[kCount]) {
@@ -224,6 +256,7 @@ Policy floor_policy() {
   policy.credential_files = patterns(kCredentialFiles);
   policy.key_files = patterns(kKeyFiles);
   policy.link_files = patterns(kLinkFiles);
+  policy.head_files = patterns(kHeadFiles);
   return policy;
 }
 

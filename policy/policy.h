@@ -17,6 +17,9 @@ struct Policy {
   std::vector<Pattern> credential_files;  // hidden only if holds_credential() says so
   std::vector<Pattern> key_files;         // hidden, unless a directory or with an extension
   std::vector<Pattern> link_files;        // read-only, unless a directory
+  std::vector<Pattern> head_files;        // the same, but where a git directory keeps such files
+  // Git directories of this project under names of their own, relative to its root.
+  std::vector<std::string> git_directories;
   Home home;
   Environment environment;
   std::vector<Pattern> system;

@@ -276,17 +276,12 @@ TEST(Decision, NamesTheRule) {
   EXPECT_EQ(rules.judge("src/a.c", false).rule, nullptr);
 }
 
-TEST(UniformBelow, TellsWhereAMoveWouldChangeTheJudgement) {
-  Policy policy = floor_policy();
-  policy.files.hide.push_back(rule("conf/keys/*.yaml"));
-  const FileRules rules(policy);
-  for (const char* path :
-       {"conf", "conf/keys", ".git", "sub/.git", ".git/modules/x", ".claude/..", "x.git"}) {
-    EXPECT_EQ(rules.uniform_below(path), std::string(path) != ".claude/..") << path;
-  }
-  for (const char* path : {"src", "src/deep", "conf/keys/a", "other/conf"}) {
-    EXPECT_FALSE(rules.uniform_below(path)) << path;
-  }
+TEST(Floor, ShowsBundlesOfPublicCertificates) {
+  const FileRules rules(floor_policy());
+  EXPECT_EQ(rules.judge(".venv/lib/site-packages/certifi/cacert.pem", false).action,
+            FileAction::kShow);
+  EXPECT_EQ(rules.judge(".venv/lib/site-packages/certifi/server.pem", false).action,
+            FileAction::kHide);
 }
 
 TEST(Home, ListsOnlyWhatIsNamed) {
