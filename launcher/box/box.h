@@ -72,7 +72,8 @@ struct Launch {
   resolver::Secret environment;        // "NAME=value\0" after one another
 };
 
-// How the command stands.
+// How the command stands. kExited may come without the kContinued before it: the kernel tells only
+// the last change of a process.
 struct Event {
   enum class Kind { kStopped, kContinued, kExited } kind = Kind::kExited;
   int status = 0;  // as waitpid(2) gives it for the command; SIGKILL if init itself died

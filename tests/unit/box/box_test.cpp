@@ -15,6 +15,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,6 +66,9 @@ Event await(Box& box, Event::Kind kind) {
     const auto event = box.next_event();
     if (event && event->kind == kind) {
       return *event;
+    }
+    if (event && event->kind == Event::Kind::kExited) {
+      throw std::runtime_error("the command has ended");
     }
   }
 }
@@ -147,11 +151,12 @@ TEST(Box, SignalReachesTheWholeGroup) {
 }
 
 TEST(Box, StopAndContinueAreReported) {
-  Running running(system_plan(), shell("echo ready; kill -STOP $$; exit 4"));
+  Running running(system_plan(), shell("kill -STOP $$; read line; exit 4"));
   const Event stopped = await(running.box, Event::Kind::kStopped);
   EXPECT_EQ(WSTOPSIG(stopped.status), SIGSTOP);
   running.box.signal(SIGCONT);
   await(running.box, Event::Kind::kContinued);
+  base::write_all(running.handles.input.get(), "\n");
   EXPECT_EQ(WEXITSTATUS(running.status()), 4);
 }
 
