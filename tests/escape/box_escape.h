@@ -2,8 +2,11 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -15,6 +18,14 @@ namespace agentbox::escape {
 
 class BoxEscape : public testing::Test {
  protected:
+  // What a test mounts as root goes with the test, even with one that is killed.
+  static void SetUpTestSuite() {
+    if (::geteuid() == 0) {
+      ASSERT_EQ(::unshare(CLONE_NEWNS), 0);
+      ASSERT_EQ(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+    }
+  }
+
   BoxEscape() {
     char name[] = "/tmp/agentbox-escape-XXXXXX";
     directory_ = ::mkdtemp(name);
