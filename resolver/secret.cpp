@@ -51,7 +51,9 @@ char* allocate(std::size_t size) {
   const auto address = reinterpret_cast<std::uintptr_t>(data);
   void* start = reinterpret_cast<void*>(address & ~(page - 1));
   const std::size_t length = size + (address & (page - 1));
-  if (::mlock(start, length) != 0 || ::madvise(start, length, MADV_DONTDUMP) != 0) {
+  // A process that is forked later (a box's, a backend's program) must not start with a copy.
+  if (::mlock(start, length) != 0 || ::madvise(start, length, MADV_DONTDUMP) != 0 ||
+      ::madvise(start, length, MADV_WIPEONFORK) != 0) {
     const int error = errno;
     ::sodium_free(data);
     fail("lock", size, error);

@@ -9,9 +9,10 @@
 namespace agentbox::resolver {
 
 // Owns `size` bytes in guarded, mlocked pages (libsodium, "Secure memory") that core dumps leave
-// out. Each value takes at least one page of RLIMIT_MEMLOCK (getrlimit(2)): 8 MiB, the usual limit,
-// holds about 2,000 values. Move-only, no stream operator, no conversion to std::string. Not
-// thread-safe. Throws base::Error (kFailed) if memory cannot be locked, with the fix.
+// out and forked processes find zeroed. Each value takes at least one page of RLIMIT_MEMLOCK
+// (getrlimit(2)): 8 MiB, the usual limit, holds about 2,000 values. Move-only, no stream operator,
+// no conversion to std::string. Not thread-safe. Throws base::Error (kFailed) if memory cannot be
+// locked, with the fix.
 class Secret {
  public:
   Secret() = default;

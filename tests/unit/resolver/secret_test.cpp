@@ -61,6 +61,20 @@ TEST(Secret, IsLockedAndNotDumped) {
   }
 }
 
+TEST(Secret, IsNotInherited) {
+  const Secret secret(std::string_view("canary"));
+  const std::string ordinary = "canary";  // the control: an ordinary copy is there in the child
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const bool wiped = secret.reveal() == std::string_view("\0\0\0\0\0\0", 6);
+    ::_exit(wiped && ordinary == "canary" ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(secret.reveal(), "canary");
+}
+
 TEST(Secret, IsZeroedAtFirstAndGoneAfterwards) {
   const char* address = nullptr;
   {
