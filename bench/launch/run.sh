@@ -57,26 +57,18 @@ cat >"$scratch/policy.json" <<'JSON'
 JSON
 boxed=("$agentbox" run --policy "$scratch/policy.json" -- true)
 
-# --- bubblewrap: all the namespaces, and what agentbox binds of the system
+# --- bubblewrap: all the namespaces, and the directories that agentbox binds of the system, as the box
+# itself says. The single files that agentbox copies into the box are left out, in bubblewrap's favour.
 bwrap=(bwrap --unshare-user --unshare-pid --unshare-net --unshare-ipc --unshare-uts --unshare-cgroup
   --die-with-parent --new-session --cap-drop ALL --hostname box --clearenv --setenv PATH /usr/bin:/bin
-  --proc /proc --dev /dev --tmpfs /tmp --tmpfs /run --tmpfs /dev/shm)
-for path in /usr /bin /sbin /lib /lib64 /opt; do
-  if [ -L "$path" ]; then
-    bwrap+=(--symlink "$(readlink "$path")" "$path")
-  elif [ -e "$path" ]; then
-    bwrap+=(--ro-bind "$path" "$path")
-  fi
+  --proc /proc --dev /dev --tmpfs /tmp --tmpfs /run)
+for path in /bin /sbin /lib /lib32 /lib64; do
+  if [ -L "$path" ]; then bwrap+=(--symlink "$(readlink "$path")" "$path"); fi
 done
-for name in alternatives bash.bashrc ca-certificates debian_version dpkg fonts gai.conf host.conf \
-  inputrc ld.so.cache ld.so.conf ld.so.conf.d login.defs magic mime.types os-release perl \
-  profile profile.d protocols python3 services shells ssl/certs ssl/openssl.cnf terminfo passwd group \
-  hosts resolv.conf nsswitch.conf; do
-  if [ -L "/etc/$name" ]; then
-    bwrap+=(--symlink "$(readlink "/etc/$name")" "/etc/$name")
-  elif [ -e "/etc/$name" ]; then
-    bwrap+=(--ro-bind "/etc/$name" "/etc/$name")
-  fi
+cd "$scratch/small"
+for path in $("${boxed[@]::${#boxed[@]}-1}" awk '$2 ~ "^/(usr|opt|etc|bin|sbin|lib|sys)" {print $2}' \
+  /proc/self/mounts); do
+  bwrap+=(--ro-bind "$path" "$path")
 done
 bwrap+=(--tmpfs "$HOME")
 bare() { # the arguments for one tree
