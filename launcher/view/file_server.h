@@ -122,6 +122,9 @@ class FileServer {
             bool make_parents);
   Reply made(const NodePtr& parent, const Opened& directory, const char* name);
   void require_writable(const Verdict& verdict, const std::string& path);
+  // Fails if the box is about to put a symbolic link where something of the home is listed: a link
+  // there is followed as one of the user's own, to any place in the home.
+  void require_no_listed_link(const Slot& slot, const Inode& inode);
   void require_same_rights_below(const std::string& from, const std::string& to);
   void move_across(const Slot& from, const Slot& to, const Found& source, unsigned flags);
   base::UniqueFd pin(const Slot& slot, const Inode& inode, NodePtr* node);

@@ -33,6 +33,14 @@ FileServer::Slot FileServer::target(const Opened& directory, const char* name, b
   return slot(directory, name, std::move(path), verdict, true);
 }
 
+void FileServer::require_no_listed_link(const Slot& slot, const Inode& inode) {
+  const bool listed_top = slot.held && slot.verdict.place == Verdict::Place::kShared;
+  if (listed_top && S_ISLNK(inode.stat.st_mode)) {
+    judge_.touched(Touch::Kind::kWriteRefused, slot.path, slot.verdict.rule);
+    fail(EPERM);
+  }
+}
+
 Reply FileServer::made(const NodePtr& parent, const Opened& directory, const char* name) {
   Found found;
   if (const int error = find(parent, &directory, name, true, &found)) {
@@ -106,6 +114,9 @@ Reply FileServer::make_symlink(std::uint64_t parent_id, const char* name, const 
   NodePtr parent;
   const Opened directory = open_directory(parent_id, &parent);
   const Slot slot = target(directory, name, false);
+  Inode link;
+  link.stat.st_mode = S_IFLNK;
+  require_no_listed_link(slot, link);
   checked(::symlinkat(text, slot.directory, slot.name.c_str()));
   return made(parent, directory, name);
 }
@@ -124,6 +135,7 @@ Reply FileServer::link(std::uint64_t id, std::uint64_t parent_id, const char* na
   if (slot.verdict.content != Content::kPlain) {
     fail(EPERM);
   }
+  require_no_listed_link(slot, file.inode);
   const std::string source = "/proc/self/fd/" + std::to_string(file.fd.get());
   checked(::linkat(AT_FDCWD, source.c_str(), slot.directory, slot.name.c_str(), AT_SYMLINK_FOLLOW));
   links_.changed(file.inode, inode_of(file.fd.get()), 1);

@@ -129,6 +129,7 @@ void FileServer::rename(std::uint64_t from_id, const char* name, std::uint64_t t
   if (to.verdict.place == Verdict::Place::kAncestor) {
     fail(EPERM);  // something listed lies below: it must not be built over
   }
+  require_no_listed_link(to, source.inode);
 
   // What is replaced must be something that the box can see and may remove.
   Found replaced;
@@ -158,7 +159,8 @@ void FileServer::rename(std::uint64_t from_id, const char* name, std::uint64_t t
     if (across) {
       fail(EXDEV);
     }
-    target(from_directory, name, replaced.inode.directory());
+    require_no_listed_link(target(from_directory, name, replaced.inode.directory()),
+                           replaced.inode);
     if (replaced.inode.directory()) {
       require_same_rights_below(to.path, source.path);
     }

@@ -100,7 +100,8 @@ bool Storage::follow_listed_link(const std::string& path) {
   }
   struct open_how how = {};
   how.flags = O_PATH | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  // No further link: one on the way may lie in a project, where a box can place it.
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
   const base::UniqueFd end(
       static_cast<int>(::syscall(SYS_openat2, root, target.c_str(), &how, sizeof how)));
   const std::string end_path = end ? path_of(end.get()) : "";
