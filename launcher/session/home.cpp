@@ -47,7 +47,19 @@ void prepare_mount_point(int scratch, const std::string& relative) {
     const base::UniqueFd directory =
         base::open_beneath(scratch, above.empty() ? "." : above, O_PATH | O_DIRECTORY);
     const std::string leaf = part.substr(above.empty() ? 0 : above.size() + 1);
-    if (::mkdirat(directory.get(), leaf.c_str(), 0700) < 0 && errno != EEXIST) {
+    if (::mkdirat(directory.get(), leaf.c_str(), 0700) == 0) {
+      continue;
+    }
+    struct stat status = {};
+    if (errno == EEXIST &&
+        ::fstatat(directory.get(), leaf.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISDIR(status.st_mode)) {
+      continue;
+    }
+    // What an earlier box left there in a directory's place would keep every later one from
+    // starting. It lies in the boxes' own home: no file of the user's is lost.
+    if (errno != EEXIST || ::unlinkat(directory.get(), leaf.c_str(), 0) < 0 ||
+        ::mkdirat(directory.get(), leaf.c_str(), 0700) < 0) {
       base::check(-1, "create directory", part);
     }
   }
