@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "base/directories.h"
 #include "base/encode.h"
 #include "base/error.h"
 #include "launcher/session/paths.h"
@@ -38,6 +39,26 @@ std::string policy_in(const std::string& directory) {
     return path;
   }
   return {};
+}
+
+std::string real_path(const std::string& path) {
+  char buffer[PATH_MAX];
+  return ::realpath(path.c_str(), buffer) != nullptr ? buffer : path;
+}
+
+// What agentbox itself keeps (consent, the log, the store, the user's policy) must not be in a box's
+// hands, nor may a box live in what is another box's home.
+void refuse_own_directories(const std::string& root) {
+  for (const std::string& own : {base::config_directory(), base::state_directory()}) {
+    for (const std::string& path : {own, real_path(own)}) {
+      if (is_below(path, root) || is_below(root, path)) {
+        throw Error(Status::kDenied,
+                    base::printable(root) + " holds what agentbox keeps for you in " +
+                        base::printable(path) + ", so it cannot be a project",
+                    "work in a directory below it, or keep this repository elsewhere and link to it");
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -79,6 +100,7 @@ Project find_project(const std::string& working_directory, const std::string& ho
                     " holds your home directory: as a project it would put all of it in the box",
                 "change to a project's directory (mkdir one if need be) and run the command again");
   }
+  refuse_own_directories(project.root);
   return project;
 }
 
