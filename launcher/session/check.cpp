@@ -11,7 +11,8 @@ namespace agentbox::session {
 std::vector<Checked> check(const RunRequest& request) {
   const Prepared prepared(request);
   const std::vector<Grant> grants =
-      collect_grants(prepared.policy, request.scope, prepared.project, request.env_files);
+      collect_grants(prepared.policy, request.scope, prepared.project, prepared.layers.templates,
+                     request.env_files);
   Recorder recorder(base::state_directory() + "/audit", common_record(prepared, request));
   resolver::Resolver resolver = make_resolver(prepared.project);
   const std::vector<Wanted> all = wanted(grants);

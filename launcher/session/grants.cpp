@@ -1,6 +1,8 @@
 #include "launcher/session/grants.h"
 
 #include <algorithm>
+#include <climits>
+#include <cstdlib>
 #include <string_view>
 #include <utility>
 
@@ -26,11 +28,7 @@ constexpr std::size_t kLargestTemplate = 1 << 20;
 // `op` may wait for a finger on a sensor; a minute is what people need, more looks like a hang.
 constexpr std::chrono::milliseconds kTimeLimit{60'000};
 
-bool is_glue(const Reference& reference) {
-  return reference.scheme == "env" || reference.scheme == "file" || reference.scheme == "exec";
-}
-
-Grant from_policy(const policy::Secret& secret) {
+Grant from_policy(const policy::Secret& secret, const Templates& templates) {
   Grant grant;
   grant.name = secret.name;
   grant.env = secret.env;
@@ -49,8 +47,11 @@ Grant from_policy(const policy::Secret& secret) {
                 "say where: \"as\": {\"env\": \"NAME\"} or \"as\": {\"file\": \"~/path\"}");
   }
   if (!secret.template_file.empty()) {
+    const auto known = templates.find(secret.template_file);
     grant.source = resolver::parse_template(
-        base::read_file(secret.template_file, kLargestTemplate), secret.template_file);
+        known != templates.end() ? known->second
+                                 : base::read_file(secret.template_file, kLargestTemplate),
+        secret.template_file);
   } else {
     grant.source = resolver::parse_reference(secret.from);
   }
@@ -61,7 +62,11 @@ Grant from_policy(const policy::Secret& secret) {
 // it must not reach for the user's own environment and files.
 void check_origin(const Grant& grant, const std::string& path, const Project& project) {
   const auto* reference = std::get_if<Reference>(&grant.source);
-  if (reference != nullptr && is_glue(*reference) && is_below(path, project.root)) {
+  char resolved[PATH_MAX];
+  const bool inside =
+      is_below(path, project.root) ||
+      (::realpath(path.c_str(), resolved) != nullptr && is_below(resolved, project.root));
+  if (reference != nullptr && reaches_user(*reference) && inside) {
     throw Error(Status::kDenied,
                 grant.rule + ": " + reference->scheme + ":// references are not taken from a file "
                 "inside the project",
@@ -178,12 +183,16 @@ void record_release(const Grant& grant, const std::string& reference, Recorder& 
 
 }  // namespace
 
+bool reaches_user(const Reference& reference) {
+  return reference.scheme == "env" || reference.scheme == "file" || reference.scheme == "exec";
+}
+
 std::vector<Grant> collect_grants(const policy::Policy& policy, const std::string& scope,
-                                  const Project& project,
+                                  const Project& project, const Templates& templates,
                                   const std::vector<std::string>& env_files) {
   std::vector<Grant> grants;
   for (const std::string& name : policy.scopes.at(scope).secrets) {
-    grants.push_back(from_policy(policy.secrets.at(name)));
+    grants.push_back(from_policy(policy.secrets.at(name), templates));
   }
   for (const std::string& file : env_files) {
     add_env_file(file, project, grants);

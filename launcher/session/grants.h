@@ -1,6 +1,7 @@
 // From the policy's scope and the user's env files to values in hand, every step on the log first.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -24,6 +25,12 @@ struct Grant {
   bool sensitive = true;  // a literal of an env file that does not look like a credential is not
 };
 
+// Texts of templates by absolute path (Layers::templates); one that is not in it is read.
+using Templates = std::map<std::string, std::string>;
+
+// Whether a reference reads the user's own environment, files or programs.
+bool reaches_user(const resolver::Reference& reference);
+
 struct Released {
   std::string name, env, file;
   resolver::Secret value;
@@ -34,7 +41,7 @@ struct Released {
 // Throws Error: kConfiguration for a malformed reference, file or delivery, kDenied for a reference
 // that its author may not use (env://, file://, exec:// from a file inside the project).
 std::vector<Grant> collect_grants(const policy::Policy& policy, const std::string& scope,
-                                  const Project& project,
+                                  const Project& project, const Templates& templates,
                                   const std::vector<std::string>& env_files);
 
 // One reference that has to be resolved, for the grant of that name.

@@ -1,5 +1,7 @@
 #include "launcher/session/layers.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,8 +11,10 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/sha256.h"
+#include "launcher/session/grants.h"
 #include "launcher/session/paths.h"
 #include "launcher/session/trust.h"
+#include "resolver/template.h"
 
 namespace agentbox::session {
 
@@ -40,15 +44,63 @@ std::string shown_name(const Project& project) {
   return relative_to(project.policy_file, project.root);
 }
 
+// The texts of the repository's templates. No link is followed and nothing outside is taken: a
+// repository must not pass the user's own files off as its text.
+std::map<std::string, std::string> read_templates(const policy::Document& document,
+                                                  const std::string& root) {
+  std::map<std::string, std::string> texts;
+  for (const auto& [name, secret] : document.secrets) {
+    const std::string& path = secret.template_file;
+    if (path.empty()) {
+      continue;
+    }
+    struct stat status = {};
+    base::UniqueFd file;
+    if (is_below(path, root)) {
+      const base::UniqueFd directory = base::open_at(AT_FDCWD, root, O_PATH | O_DIRECTORY);
+      file = base::open_beneath(directory.get(), relative_to(path, root), O_RDONLY | O_NONBLOCK);
+      base::check(::fstat(file.get(), &status), "stat", path);
+    }
+    if (!S_ISREG(status.st_mode)) {
+      throw base::Error(base::Status::kDenied,
+                        secret.place.text() + ": the template " + base::printable(path) +
+                            " is no file of the repository",
+                        "put the text itself into the repository; a user's own policy may name any "
+                        "file");
+    }
+    texts[path] = base::read_all(file.get(), kLargestDocument, path);
+  }
+  return texts;
+}
+
 // A template's text carries references, so consent covers it like the document itself.
-std::string digest_of(const std::string& text, const policy::Document& document) {
+std::string digest_of(const std::string& text, const policy::Document& document,
+                      const std::map<std::string, std::string>& templates) {
   std::string all = base::sha256_hex(text);
   for (const auto& [name, secret] : document.secrets) {
     if (!secret.template_file.empty()) {
-      all += name + base::sha256_hex(base::read_file(secret.template_file, kLargestDocument));
+      all += name + base::sha256_hex(templates.at(secret.template_file));
     }
   }
   return base::sha256_hex(all);
+}
+
+// What a template of the repository takes from the user's own side, which its name does not tell.
+void add_template_widenings(Layers& layers) {
+  for (const auto& [name, secret] : layers.sources.repository->secrets) {
+    if (secret.template_file.empty()) {
+      continue;
+    }
+    for (const auto& piece : resolver::parse_template(layers.templates.at(secret.template_file),
+                                                      secret.template_file)) {
+      const auto* reference = std::get_if<resolver::Reference>(&piece);
+      if (reference != nullptr && reaches_user(*reference)) {
+        layers.widenings.push_back({"secret " + name + ": its template takes " + reference->text +
+                                        " (reads your own environment, files or programs)",
+                                    secret.place});
+      }
+    }
+  }
 }
 
 // Without --profile, the program's own profile is the user's choice, and "shell" for any other
@@ -97,7 +149,8 @@ Layers load_layers(const Project& project, const Request& request) {
   } else if (!project.policy_file.empty()) {
     const std::string text = base::read_file(project.policy_file, kLargestDocument);
     layers.sources.repository = parse_document(text, shown_name(project), project.root);
-    layers.digest = digest_of(text, *layers.sources.repository);
+    layers.templates = read_templates(*layers.sources.repository, project.root);
+    layers.digest = digest_of(text, *layers.sources.repository, layers.templates);
     layers.trusted =
         TrustStore(base::state_directory()).trusted(project.root, layers.digest);
   }
@@ -106,6 +159,7 @@ Layers load_layers(const Project& project, const Request& request) {
   }
   if (layers.sources.repository) {
     layers.widenings = policy::widenings(layers.sources, profile_source());
+    add_template_widenings(layers);
   }
   return layers;
 }

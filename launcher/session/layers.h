@@ -1,6 +1,7 @@
 // Reads the policy documents of a session and decides which of them may speak.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +20,9 @@ struct Request {
 struct Layers {
   policy::Sources sources;
   std::string digest;  // of the repository's document and the templates it names; empty: has none
+  // The text of each template that the repository's document names, by absolute path: what consent
+  // was given to, and so what is used. A box that runs beside may change the file at any time.
+  std::map<std::string, std::string> templates;
   bool trusted = false;
   std::vector<policy::Widening> widenings;  // of the repository's document
 };

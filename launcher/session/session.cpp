@@ -224,7 +224,8 @@ int run(const RunRequest& request) {
   const Prepared prepared(request);
   const Decisions decisions(prepared.policy, request.scope);
   std::vector<Grant> grants =
-      collect_grants(prepared.policy, request.scope, prepared.project, request.env_files);
+      collect_grants(prepared.policy, request.scope, prepared.project, prepared.layers.templates,
+                     request.env_files);
 
   const audit::Record common = common_record(prepared, request);
   Recorder recorder(base::state_directory() + "/audit", common);
