@@ -233,4 +233,9 @@ std::string clean_gitconfig(std::string_view text) {
   return well_formed ? out : "";
 }
 
+void each_setting(std::string_view text, const VisitSetting& visit) {
+  Parser(text).parse([&](const std::string& section, const std::string&, const std::string& name,
+                         const std::string& value) { visit(section, name, value); });
+}
+
 }  // namespace agentbox::session
