@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -22,6 +23,7 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "launcher/box/cgroup.h"
 #include "launcher/box/control.h"
 #include "launcher/box/init.h"
 #include "launcher/box/landlock.h"
@@ -36,6 +38,7 @@ using base::SystemError;
 using base::UniqueFd;
 
 struct Box::State {
+  std::optional<Cgroup> cgroup;  // goes after the processes in it
   Context context;
   std::vector<Step> steps;
   std::size_t views = 0, sockets = 0;
@@ -141,6 +144,19 @@ class SignalBlock {
  private:
   sigset_t before_;
 };
+
+// Into the box's control group from the first instant, where it has one.
+pid_t clone_box(const std::optional<Cgroup>& cgroup, int& process) {
+  if (!cgroup) {
+    return static_cast<pid_t>(
+        ::syscall(SYS_clone, kNamespaces | CLONE_PIDFD, nullptr, &process, nullptr, 0));
+  }
+  clone_args arguments = {};
+  arguments.flags = kNamespaces | CLONE_PIDFD | CLONE_INTO_CGROUP;
+  arguments.pidfd = reinterpret_cast<std::uintptr_t>(&process);
+  arguments.cgroup = static_cast<std::uint64_t>(cgroup->descriptor());
+  return static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof arguments));
+}
 
 // "Permission denied (EACCES)".
 std::string describe(int error) {
@@ -277,6 +293,10 @@ Box Box::start(const Plan& plan) {
   if (context.no_capabilities == nullptr) {
     throw SystemError("allocate", "capabilities", errno);
   }
+  if (std::optional<Cgroup> cgroup = Cgroup::make(plan.limits)) {
+    state.cgroup.emplace(std::move(*cgroup));
+  }
+  context.cgroup = state.cgroup.has_value();
   state.steps = compile(plan, context);
   state.views = plan.views.size();
   state.sockets = plan.sockets.size();
@@ -296,8 +316,7 @@ Box Box::start(const Plan& plan) {
   {
     SignalBlock block;
     // No exit signal: the supervisor's handlers and wait(2) calls never see this child.
-    pid = static_cast<pid_t>(
-        ::syscall(SYS_clone, kNamespaces | CLONE_PIDFD, nullptr, &process, nullptr, 0));
+    pid = clone_box(state.cgroup, process);
     if (pid == 0) {
       run_init(context, state.steps, control.theirs.get(), launch.theirs.get(), proc.get());
     }

@@ -442,7 +442,7 @@ void Compiler::limits() {
     step.number = value;
   };
   limit("core size", RLIMIT_CORE, 0);
-  if (plan_.limits.memory) {
+  if (plan_.limits.memory && !context_.cgroup) {
     limit("memory", RLIMIT_DATA, *plan_.limits.memory);
   }
   if (plan_.limits.processes) {

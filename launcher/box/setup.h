@@ -48,6 +48,7 @@ struct Context {
   gid_t group = 0;
   bool terminal = false;
   bool user_namespaces = false;
+  bool cgroup = false;  // memory and processes are limited for the box as a whole
   int landlock_abi = 0;  // 0: the kernel has none
 
   std::vector<sockaddr_storage> addresses;  // of Plan::sockets
