@@ -58,7 +58,8 @@ JSON
 boxed=("$agentbox" run --policy "$scratch/policy.json" -- true)
 
 # --- bubblewrap: all the namespaces, and the directories that agentbox binds of the system, as the box
-# itself says. The single files that agentbox copies into the box are left out, in bubblewrap's favour.
+# itself says. The single files that agentbox copies into the box are left out, in bubblewrap's favour;
+# "with files of /etc" binds those too.
 bwrap=(bwrap --unshare-user --unshare-pid --unshare-net --unshare-ipc --unshare-uts --unshare-cgroup
   --die-with-parent --new-session --cap-drop ALL --hostname box --clearenv --setenv PATH /usr/bin:/bin
   --proc /proc --dev /dev --tmpfs /tmp --tmpfs /run)
@@ -71,6 +72,10 @@ for path in $("${boxed[@]::${#boxed[@]}-1}" awk '$2 ~ "^/(usr|opt|etc|bin|sbin|l
   bwrap+=(--ro-bind "$path" "$path")
 done
 bwrap+=(--tmpfs "$HOME")
+files=()
+for path in $("${boxed[@]::${#boxed[@]}-1}" find /etc -xdev -maxdepth 1 -type f); do
+  if [ -e "$path" ]; then files+=(--ro-bind "$path" "$path"); fi
+done
 bare() { # the arguments for one tree
   bare=("${bwrap[@]}" --bind "$scratch/$1" "$scratch/$1" --chdir "$scratch/$1" true)
 }
@@ -85,7 +90,9 @@ srt=("$node" "$modules/@anthropic-ai/sandbox-runtime/dist/cli.js" --settings "$s
 
 contestants=("$scratch/small" "true" true ';')
 bare small
-contestants+=("$scratch/small" "bwrap, 10 files" "${bare[@]}" ';')
+contestants+=("$scratch/small" "bwrap, 10 files" "${bare[@]}" ';'
+  "$scratch/small" "bwrap with files of /etc, 10 files" "${bwrap[@]}" "${files[@]}" --bind "$scratch/small"
+  "$scratch/small" --chdir "$scratch/small" true ';')
 bare large
 contestants+=("$scratch/large" "bwrap, 100,000 files" "${bare[@]}" ';'
   "$scratch/small" "agentbox, 10 files" "${boxed[@]}" ';'
