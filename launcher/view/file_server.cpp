@@ -58,6 +58,7 @@ const Synthetic* FileServer::synthetic_at(const std::string& path) const {
 
 struct stat FileServer::shown(const Inode& inode, const Verdict& verdict) const {
   struct stat stat = inode.stat;
+  owners_.translate(stat);
   if (verdict.readonly && !S_ISLNK(stat.st_mode)) {
     stat.st_mode &= ~static_cast<mode_t>(0222);
   }

@@ -20,6 +20,7 @@
 #include "launcher/view/hard_links.h"
 #include "launcher/view/held_files.h"
 #include "launcher/view/nodes.h"
+#include "launcher/view/owners.h"
 #include "launcher/view/storage.h"
 
 namespace agentbox::view {
@@ -145,6 +146,7 @@ class FileServer {
   HardLinks links_;
   Contents contents_;
   HeldFiles held_;
+  const Owners owners_;
   // Shared while a path is turned into a file, alone while the box changes what paths mean.
   std::shared_mutex names_;
   std::mutex lending_;  // open_contents changes modes for a moment

@@ -62,12 +62,14 @@ struct stat FileServer::change(std::uint64_t id, const Change& change) {
   if ((change.set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)) != 0) {
     const bool uid = (change.set & FUSE_SET_ATTR_UID) != 0;
     const bool gid = (change.set & FUSE_SET_ATTR_GID) != 0;
-    if ((uid && change.to.st_uid != file.inode.stat.st_uid) ||
-        (gid && change.to.st_gid != file.inode.stat.st_gid && !own_group(change.to.st_gid))) {
+    const struct stat seen = shown(file.inode, file.verdict);
+    const bool regroup = gid && change.to.st_gid != seen.st_gid;
+    if ((uid && change.to.st_uid != seen.st_uid) || (regroup && !own_group(change.to.st_gid))) {
       fail(EPERM);
     }
-    checked(::fchownat(fd, "", static_cast<uid_t>(-1), gid ? change.to.st_gid : ~gid_t{0},
-                       AT_EMPTY_PATH));
+    if (regroup) {
+      checked(::fchownat(fd, "", static_cast<uid_t>(-1), change.to.st_gid, AT_EMPTY_PATH));
+    }
   }
   if (truncate) {
     checked(::ftruncate(fd, change.to.st_size));

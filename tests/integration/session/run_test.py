@@ -76,6 +76,27 @@ class Files(SessionTest):
             path = self.project / target
             self.assertFalse(path.exists() and "evil" in path.read_text(), target)
 
+    @unittest.skipIf(os.geteuid() != 0, "needs root, to give files to a group of another number")
+    def test_files_of_other_groups_can_be_worked_with(self):
+        user, group, other = 33, 33, 60  # www-data, and the group "games"
+        self.write("shared.txt", "one\n").chmod(0o664)
+        theirs = self.write("theirs.txt", "one\n")
+        theirs.chmod(0o660)
+        for path in (self.place, self.home, self.project):
+            os.chown(path, user, group)
+        os.chown(self.project / "shared.txt", user, other)
+        os.chown(theirs, 0, other)
+        script = ("echo two >>shared.txt && sed -i s/one/three/ shared.txt && cp shared.txt copy && rm copy &&"
+                  " echo two >>theirs.txt && mv shared.txt moved.txt")
+        result = subprocess.run(
+            ["setpriv", f"--reuid={user}", f"--regid={group}", f"--groups={other}",
+             AGENTBOX, "run", "--", "sh", "-c", script],
+            cwd=self.project, env=self.environment, capture_output=True)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual((self.project / "moved.txt").read_text(), "three\ntwo\n")
+        self.assertEqual(theirs.read_text(), "one\ntwo\n")
+        self.assertEqual(theirs.stat().st_gid, other)
+
     def test_git_works_in_a_repository_and_in_a_linked_worktree(self):
         git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com"]
         subprocess.run([*git, "init", "-q", "."], cwd=self.project, check=True)
