@@ -13,6 +13,8 @@ namespace agentbox::view {
 namespace {
 
 constexpr std::size_t kMostListings = 64;
+// Names in all of them: directories may be large, and a box can begin to read them at no cost.
+constexpr std::size_t kMostEntries = 200'000;
 // An offset is the listing's serial number and the place of the next entry in it.
 constexpr int kSerialShift = 32;
 
@@ -96,7 +98,12 @@ std::shared_ptr<const FileServer::Listing> FileServer::listing(const NodePtr& no
   const std::lock_guard lock(listings_mutex_);
   *serial = ++last_listing_ & 0x7fffffff;
   listings_[*serial] = fresh;
-  if (listings_.size() > kMostListings) {
+  std::size_t count = 0;
+  for (const auto& [number, listing] : listings_) {
+    count += listing->entries.size();
+  }
+  while (listings_.size() > 1 && (listings_.size() > kMostListings || count > kMostEntries)) {
+    count -= listings_.begin()->second->entries.size();
     listings_.erase(listings_.begin());
   }
   return fresh;
