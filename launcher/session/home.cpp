@@ -9,11 +9,13 @@
 #include <cerrno>
 
 #include "base/directories.h"
+#include "base/encode.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/sha256.h"
 #include "launcher/session/gitconfig.h"
 #include "launcher/session/paths.h"
+#include "policy/file_rules.h"
 
 namespace agentbox::session {
 
@@ -63,6 +65,24 @@ void prepare_mount_point(int scratch, const std::string& relative) {
       base::check(-1, "create directory", part);
     }
   }
+}
+
+void check_home(const policy::Policy& policy, const Identity& identity) {
+  const policy::HomeRules rules(policy);
+  const auto refuse = [&](const std::string& directory, policy::HomeAccess most) {
+    if (!is_below(directory, identity.home)) {
+      return;
+    }
+    const policy::HomeAccess access = rules.judge(relative_to(directory, identity.home));
+    if (access != policy::HomeAccess::kScratch && access != most) {
+      throw base::Error(base::Status::kDenied,
+                        "the policy's \"home\" lists " + base::printable(directory) +
+                            ", where agentbox keeps its own files",
+                        "list the directories that the program needs, not all of those above");
+    }
+  };
+  refuse(base::state_directory(), policy::HomeAccess::kScratch);
+  refuse(base::config_directory(), policy::HomeAccess::kRead);
 }
 
 std::vector<view::Synthetic> synthetic_gitconfig(const Identity& identity) {

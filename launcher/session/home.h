@@ -8,6 +8,7 @@
 #include "launcher/session/identity.h"
 #include "launcher/session/project.h"
 #include "launcher/view/view.h"
+#include "policy/policy.h"
 
 namespace agentbox::session {
 
@@ -21,6 +22,10 @@ void prepare_mount_point(int scratch, const std::string& relative);
 // The cleaned git configuration (~/.gitconfig, else $XDG_CONFIG_HOME/git/config) as an entry of the
 // home view; none if the user has neither.
 std::vector<view::Synthetic> synthetic_gitconfig(const Identity& identity);
+
+// Refuses a policy whose `home` lists what agentbox itself keeps there: its state (consent, the log,
+// the local store and its key) at all, its configuration for writing. Throws Error (kDenied).
+void check_home(const policy::Policy& policy, const Identity& identity);
 
 // Well-known credential files of the home directory that exist: a hard link to one of them in the
 // project is hidden too. Absolute paths.

@@ -4,6 +4,7 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "base/nearest.h"
+#include "launcher/session/home.h"
 #include "launcher/session/repository.h"
 
 namespace agentbox::session {
@@ -43,6 +44,7 @@ Prepared::Prepared(const RunRequest& request)
                                    .program = program_name(request)})),
       policy(effective_policy(project, layers)) {
   check_scope(policy, request.scope);
+  check_home(policy, identity);
   protect_repository(project.root, identity, policy);
 }
 

@@ -41,22 +41,33 @@ std::string policy_in(const std::string& directory) {
   return {};
 }
 
-std::string real_path(const std::string& path) {
-  char buffer[PATH_MAX];
-  return ::realpath(path.c_str(), buffer) != nullptr ? buffer : path;
+// Whether it is there and the user's or root's: somebody else's /tmp/.git must not make all of /tmp
+// the project.
+bool is_own(const std::string& path) {
+  struct stat status = {};
+  return ::lstat(path.c_str(), &status) == 0 &&
+         (status.st_uid == ::geteuid() || status.st_uid == 0);
 }
 
-// What agentbox itself keeps (consent, the log, the store, the user's policy) must not be in a box's
-// hands, nor may a box live in what is another box's home.
+// Also of a path whose end is not there yet.
+std::string real_path(const std::string& path) {
+  char buffer[PATH_MAX];
+  if (path == "/" || ::realpath(path.c_str(), buffer) != nullptr) {
+    return path == "/" ? path : buffer;
+  }
+  return join(real_path(parent(path)), path.substr(path.rfind('/') + 1));
+}
+
+// What agentbox itself keeps (consent, the log, the store, the user's policy) must not be in a
+// box's hands, nor may a box live in what is another box's home.
 void refuse_own_directories(const std::string& root) {
   for (const std::string& own : {base::config_directory(), base::state_directory()}) {
-    for (const std::string& path : {own, real_path(own)}) {
-      if (is_below(path, root) || is_below(root, path)) {
-        throw Error(Status::kDenied,
-                    base::printable(root) + " holds what agentbox keeps for you in " +
-                        base::printable(path) + ", so it cannot be a project",
-                    "work in a directory below it, or keep this repository elsewhere and link to it");
-      }
+    const std::string path = real_path(own);
+    if (is_below(path, root) || is_below(root, path)) {
+      throw Error(Status::kDenied,
+                  base::printable(root) + " holds what agentbox keeps for you in " +
+                      base::printable(path) + ", so it cannot be a project",
+                  "work in a directory below it, or keep this repository elsewhere and link to it");
     }
   }
 }
@@ -86,7 +97,7 @@ Project find_project(const std::string& working_directory, const std::string& ho
       project.root = directory;
       break;
     }
-    if (repository.empty() && ::access(join(directory, ".git").c_str(), F_OK) == 0) {
+    if (repository.empty() && is_own(join(directory, ".git"))) {
       repository = directory;
     }
     directory = parent(directory);

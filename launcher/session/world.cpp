@@ -144,7 +144,9 @@ void World::deliver_file(const std::string& name, const std::string& path) {
 
 view::Config World::configure(Mounted& mounted, base::UniqueFd fresh_home) {
   view::Config config;
-  config.root = base::open_at(AT_FDCWD, mounted.root, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  // The path was resolved before; a link in it now is one that a box beside has put there.
+  config.root = base::open_beneath(base::open_at(AT_FDCWD, "/", O_PATH | O_DIRECTORY).get(),
+                                   "." + mounted.root, O_PATH | O_DIRECTORY);
   config.synthetic = std::move(mounted.synthetic);
   config.touched = [this, root = mounted.root](const view::Touch& touch) {
     note_touch(recorder_, root, touch);
