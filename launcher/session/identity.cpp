@@ -13,6 +13,16 @@
 
 namespace agentbox::session {
 
+namespace {
+
+// Service accounts have a program there that only says no; agents start $SHELL for their tools.
+bool is_shell(const std::string& path) {
+  const std::string name = path.substr(path.rfind('/') + 1);
+  return name != "nologin" && name != "false" && ::access(path.c_str(), X_OK) == 0;
+}
+
+}  // namespace
+
 Identity current_identity() {
   Identity identity;
   identity.uid = ::geteuid();
@@ -22,7 +32,7 @@ Identity current_identity() {
   identity.shell = "/bin/sh";
   if (const passwd* entry = ::getpwuid(identity.uid); entry != nullptr) {
     identity.name = entry->pw_name;
-    if (::access(entry->pw_shell, X_OK) == 0) {
+    if (is_shell(entry->pw_shell)) {
       identity.shell = entry->pw_shell;
     }
   }
