@@ -8,10 +8,12 @@ namespace agentbox::session {
 namespace {
 
 // In the box's words: no place in the user's own files.
-std::optional<std::string> sentence(const Prepared& prepared, const std::string& subject) {
+std::optional<std::string> sentence(const Prepared& prepared, const std::string& kind,
+                                    const std::string& subject) {
+  const bool plain = kind == "path" && subject.find('/') == std::string::npos && subject != "~";
   try {
-    const Explanation answer =
-        explain(prepared.project, prepared.identity.home, prepared.policy, subject);
+    const Explanation answer = explain(prepared.project, prepared.identity.home, prepared.policy,
+                                       plain ? "./" + subject : subject, Asker::kBox);
     return answer.decision + (answer.rule.empty() ? "" : " (" + answer.rule + ")") + ": " +
            answer.detail;
   } catch (const base::Error&) {
@@ -35,8 +37,8 @@ broker::Context broker_context(const Prepared& prepared, const audit::Record& co
     }
   }
   context.scopes = prepared.policy.scopes.at(common.scope).spawn;
-  context.explain = [&prepared](const std::string&, const std::string& subject) {
-    return sentence(prepared, subject);
+  context.explain = [&prepared](const std::string& kind, const std::string& subject) {
+    return sentence(prepared, kind, subject);
   };
   context.record = [&recorder](const audit::Record& record) { recorder.demand(record); };
   return context;

@@ -65,9 +65,12 @@ Explanation explain_host(const std::string& subject, const std::string& host,
 }
 
 Explanation explain_in_project(const std::string& path, const std::string& subject,
-                               const Project& project, const policy::Policy& policy) {
+                               const Project& project, const policy::Policy& policy,
+                               Asker asker) {
   struct stat status = {};
-  const bool directory = ::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+  const bool directory = asker == Asker::kBox
+                             ? path.back() == '/'
+                             : ::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
   const policy::FileDecision decision =
       policy::FileRules(policy).judge(relative_to(path, project.root), directory);
   Explanation explanation = {.subject = subject, .decision = {}, .rule = {}, .place = {},
@@ -141,13 +144,13 @@ bool looks_like_host(const std::string& host) {
 }  // namespace
 
 Explanation explain(const Project& project, const std::string& home, const policy::Policy& policy,
-                    const std::string& subject) {
+                    const std::string& subject, Asker asker) {
   if (const auto scope = policy.scopes.find(subject); scope != policy.scopes.end()) {
     return explain_scope(scope->second, policy);
   }
   const std::string path = absolute(subject, project, home);
   struct stat status = {};
-  const bool exists = ::lstat(path.c_str(), &status) == 0;
+  const bool exists = asker == Asker::kUser && ::lstat(path.c_str(), &status) == 0;
   if (!exists && subject.find('/') == std::string::npos) {
     const std::size_t colon = subject.rfind(':');
     const auto host = policy::canonical_host(subject.substr(0, colon));
@@ -162,7 +165,7 @@ Explanation explain(const Project& project, const std::string& home, const polic
     }
   }
   if (is_below(path, project.root)) {
-    return explain_in_project(path, subject, project, policy);
+    return explain_in_project(path, subject, project, policy, asker);
   }
   if (is_below(path, home)) {
     return explain_in_home(path, subject, home, policy);

@@ -362,7 +362,7 @@ for family, kind, protocol in ((socket.AF_PACKET, socket.SOCK_RAW, 0), (socket.A
         self.trust()
         self.write("probe.py", """
 import socket, os
-for i in range(2000):
+for i in range(500):
     try: print('OUT', socket.getaddrinfo('%s.tunnel.example' % os.urandom(20).hex(), 443))
     except OSError: pass
 print(socket.getaddrinfo('example.invalid', 443, socket.AF_INET)[0][4][0])""")
@@ -459,6 +459,30 @@ import time; time.sleep(2)
 s = connect(); s.send(struct.pack('>I', len(request)) + request)
 assert b'session' in s.recv(4096)""")
         self.verify()
+
+
+class Broker(SessionTest):
+    def test_its_answers_do_not_tell_what_exists(self):
+        names = ("secrets.json", "notes.env", ".aws", ".ssh/id_rsa", "config.bak", "id_rsa")
+        ask = '''
+import json, os, socket, struct, sys
+def explain(kind, subject):
+    s = socket.socket(socket.AF_UNIX); s.connect(os.environ['AGENTBOX_SOCKET'])
+    text = json.dumps({'v': 1, 'id': 1, 'method': 'explain', 'params': {kind: subject}}).encode()
+    s.send(struct.pack('>I', len(text)) + text)
+    return s.recv(65536)[4:]
+for name in sys.argv[1:]:
+    for kind in ('path', 'host'):
+        for subject in (name, './' + name, name + '/', os.getcwd() + '/' + name):
+            print(explain(kind, subject))'''
+        self.write("ask.py", ask)
+        command = "python3 ask.py " + " ".join(names)
+        before = self.run_box(command)
+        self.assertIn("hidden", before)  # the control: it does answer
+        (self.project / ".aws").mkdir()
+        for name in (n for n in names if n != ".aws"):
+            self.write(name, CANARY)
+        self.assertEqual(self.run_box(command), before)
 
 
 class Endings(SessionTest):
