@@ -32,7 +32,7 @@ unshare --mount --propagation private bash -eu -c '
   exec 9<"$root"
   mount -t tmpfs -o mode=755 agentbox-test "$closed"
   mkdir -p "$root"
-  mount --bind /proc/self/fd/9 "$root"
+  mount --no-canonicalize --bind /proc/self/fd/9 "$root"
   exec 9<&-
   cd "$root"
   exec "$@"' - "$root" "$closed" "${run[@]}"

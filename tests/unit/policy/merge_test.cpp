@@ -217,7 +217,7 @@ TEST(Widenings, AreNamed) {
       {R"("limits": {"processes": 9999})", "limits.processes: 9999 (was 4096)"},
       {R"("scopes": {"main": {"network": ["x.test:1"]}})", "scope main: network: x.test:1"},
       {R"("extends": ["opencode"])",
-       "extends: opencode (5 paths of your home directory, 5 hosts, 2 variables)"},
+       "extends: opencode (14 paths of your home directory, 6 hosts, 2 variables)"},
   };
   for (const auto& [text, what] : each) {
     EXPECT_EQ(widened(text), std::vector<std::string>{what}) << text;
