@@ -146,9 +146,10 @@ class Place(unittest.TestCase):
             self.fail(f"{path} is not there: run tests/e2e/install_agents.sh {BUILD}")
         if not str(path).startswith(tuple(f"{root}/" for root in PRIVATE)):
             return path
-        copy = self.scratch / "programs" / path.name
+        # In the same place below a node_modules: node looks for further packages there.
+        copy = self.scratch / "programs/node_modules" / path.relative_to(MODULES)
         if not copy.exists():
-            copy.parent.mkdir(exist_ok=True)
+            copy.parent.mkdir(parents=True, exist_ok=True)
             if path.is_dir():
                 shutil.copytree(path, copy, symlinks=True)
             else:
