@@ -1,7 +1,7 @@
 """Linked git worktrees made in a box, and what must not be made that way."""
-import os
 import shutil
 import subprocess
+import unittest
 
 from sandbox import SessionTest
 
@@ -56,6 +56,9 @@ class Worktrees(SessionTest):
             self.run_box("git worktree remove wt && test ! -e wt && git branch -D " + name, cwd=cwd)
             self.assertFalse((self.project / ".git/worktrees/wt").exists())
             self.assertNotIn("/wt ", self.git("worktree", "list"))
+        # The clean-up of one whose directory was removed.
+        self.run_box("git worktree add -q wt && rm -r wt && git worktree prune && git worktree add -q wt")
+        self.assertEqual(self.git("status", "--porcelain", cwd=self.project / "wt"), "")
 
     def test_a_failed_add_leaves_nothing(self):
         result = self.agentbox("run", "--", "git", "worktree", "add", "wt", "no-such-branch")
@@ -90,7 +93,7 @@ class Worktrees(SessionTest):
                          " ! ln text wt/.git; ! ln -s text wt/.git; ! ln -s ../evil wt/.git; rm text")
             path = self.project / "wt/.git"
             self.assertFalse(path.is_symlink())
-            self.assertIn(path.read_bytes() if path.exists() else b"", (b"",), text)
+            self.assertEqual(path.read_bytes() if path.exists() else b"", b"", text)
             self.assertFalse(self.status_runs_the_canary(self.project / "wt"), text)
             self.run_box("rm -f wt/.git")
 
@@ -134,5 +137,4 @@ class Worktrees(SessionTest):
 
 
 if __name__ == "__main__":
-    import unittest
     unittest.main()
