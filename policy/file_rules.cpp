@@ -19,6 +19,7 @@ struct Rule {
   Kind kind;
   int layer;
   Case folding;  // a rule that hides must not be got round by writing ".ENV"
+  LinkFile link = LinkFile::kNone;
 };
 
 struct Hash {
@@ -44,6 +45,7 @@ struct Found {
   const Rule* show = nullptr;
   const Rule* readonly = nullptr;
   const Rule* credential = nullptr;
+  const Rule* link = nullptr;
 
   static void take(const Rule*& best, const Rule& rule) {
     if (best == nullptr || rule.layer > best->layer) {
@@ -61,17 +63,18 @@ struct Found {
       case Kind::kShow:
         return take(show, rule);
       case Kind::kReadonly:
-      case Kind::kLink:
       case Kind::kHead:
         return take(readonly, rule);
       case Kind::kCredential:
         return take(credential, rule);
+      case Kind::kLink:
+        return take(link, rule);
     }
   }
 
   void add(const Found& other) {
     for (const Rule* rule :
-         {other.hide, other.redact, other.show, other.readonly, other.credential}) {
+         {other.hide, other.redact, other.show, other.readonly, other.credential, other.link}) {
       if (rule != nullptr) {
         add(*rule);
       }
@@ -128,12 +131,16 @@ bool undecorate(std::string_view& name) {
 
 // Rules by the last component of their pattern, so that a name meets only the few that may match.
 struct FileRules::Matcher {
+  void add(const Pattern& pattern, Kind kind, LinkFile link = LinkFile::kNone) {
+    const bool folded = kind == Kind::kHide || kind == Kind::kCredential || kind == Kind::kKey;
+    rules.push_back({Glob(pattern), pattern, kind, static_cast<int>(pattern.layer),
+                     folded ? Case::kFolded : Case::kExact, link});
+    index(rules.back());
+  }
+
   void add(const std::vector<Pattern>& patterns, Kind kind) {
     for (const Pattern& pattern : patterns) {
-      const bool folded = kind == Kind::kHide || kind == Kind::kCredential || kind == Kind::kKey;
-      rules.push_back({Glob(pattern), pattern, kind, static_cast<int>(pattern.layer),
-                       folded ? Case::kFolded : Case::kExact});
-      index(rules.back());
+      add(pattern, kind);
     }
   }
 
@@ -287,7 +294,9 @@ FileRules::FileRules(const Policy& policy) {
   matcher->add(policy.files.readonly, Kind::kReadonly);
   matcher->add(policy.credential_files, Kind::kCredential);
   matcher->add(policy.key_files, Kind::kKey);
-  matcher->add(policy.link_files, Kind::kLink);
+  for (const LinkRule& rule : policy.link_files) {
+    matcher->add(rule.pattern, Kind::kLink, rule.kind);
+  }
   matcher->add(policy.head_files, Kind::kHead);
   matcher->git_directories = policy.git_directories;
   matcher_ = std::move(matcher);
@@ -344,6 +353,10 @@ FileDecision FileRules::judge(std::string_view path, bool directory) const {
     const Rule* readonly = found.readonly;
     if (readonly == nullptr && decision.action == FileAction::kRedact) {
       readonly = found.redact;
+    }
+    if (readonly == nullptr && found.link != nullptr) {
+      readonly = found.link;
+      decision.link = found.link->link;
     }
     decision.readonly = readonly != nullptr;
     decision.readonly_rule = readonly == nullptr ? nullptr : &readonly->pattern;

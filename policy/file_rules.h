@@ -21,6 +21,8 @@ struct FileDecision {
   bool readonly = false;
   const Pattern* rule = nullptr;  // what decided the action; null for the default (show)
   const Pattern* readonly_rule = nullptr;
+  // Not kNone: read-only for no other reason than that it leads git elsewhere.
+  LinkFile link = LinkFile::kNone;
 };
 
 // Rules for paths below one root (the project). `path` is relative, without "." or "..", any

@@ -151,9 +151,13 @@ constexpr const char* kReadonly[] = {
     "**/.git/modules/**/config",
     "**/.git/modules/**/config.worktree",
     "**/.git/modules/**/commondir",
-    "**/.git/worktrees/*/config.worktree",
-    "**/.git/worktrees/*/commondir",
-    "**/.git/worktrees/*/gitdir",
+    "**/*.git/worktrees/*/hooks",
+    "**/*.git/worktrees/*/config",
+    "**/*.git/worktrees/*/config.worktree",
+    "**/*.git/worktrees/*/modules/**/hooks",
+    "**/*.git/worktrees/*/modules/**/config",
+    "**/*.git/worktrees/*/modules/**/config.worktree",
+    "**/*.git/worktrees/*/modules/**/commondir",
     "**/*.git/hooks",
     "**/*.git/config",
     "**/*.git/commondir",
@@ -229,8 +233,18 @@ constexpr const char* kCredentialFiles[] = {
 
 constexpr const char* kKeyFiles[] = {"id_*"};
 
-// A ".git" file leads git to a directory of its choosing, with hooks and configuration of its own.
-constexpr const char* kLinkFiles[] = {".git"};
+// What leads git to a directory with hooks and configuration of its own. Those of a linked worktree
+// may be made (by `git worktree add`); a symbolic link above them would lead them anywhere.
+constexpr struct {
+  const char* text;
+  LinkFile kind;
+} kLinkFiles[] = {
+    {".git", LinkFile::kGitFile},
+    {"**/*.git/worktrees", LinkFile::kNone},
+    {"**/*.git/worktrees/*", LinkFile::kNone},
+    {"**/*.git/worktrees/*/commondir", LinkFile::kCommonDirectory},
+    {"**/*.git/worktrees/*/gitdir", LinkFile::kBackLink},
+};
 
 // git takes any directory with a "HEAD", "objects" and "refs" for a repository, and runs what the
 // "config" beside them says, as soon as the user enters it.
@@ -255,7 +269,9 @@ Policy floor_policy() {
   policy.files.detect = Detect::kRedact;
   policy.credential_files = patterns(kCredentialFiles);
   policy.key_files = patterns(kKeyFiles);
-  policy.link_files = patterns(kLinkFiles);
+  for (const auto& [text, kind] : kLinkFiles) {
+    policy.link_files.push_back({{.text = text, .place = {.file = "built-in"}}, kind});
+  }
   policy.head_files = patterns(kHeadFiles);
   return policy;
 }

@@ -117,6 +117,14 @@ Json canonical(const std::vector<Pattern>& patterns) {
   return list;
 }
 
+Json canonical(const std::vector<LinkRule>& rules) {
+  Json list = Json::array();
+  for (const LinkRule& rule : rules) {
+    list.push_back({static_cast<int>(rule.kind), rule.pattern.text});
+  }
+  return list;
+}
+
 template <typename Value>
 Json canonical(const std::optional<Value>& value) {
   return value ? Json(static_cast<std::uint64_t>(*value)) : Json();

@@ -10,13 +10,26 @@
 
 namespace agentbox::policy {
 
+// A file that leads git to another directory, with hooks and configuration of its own.
+enum class LinkFile {
+  kNone,             // stays as it is, and is not made
+  kGitFile,          // ".git" of a linked worktree (gitrepository-layout(5))
+  kCommonDirectory,  // "commondir" in a worktree's part of the git directory
+  kBackLink,         // "gitdir" there
+};
+
+struct LinkRule {
+  Pattern pattern;
+  LinkFile kind = LinkFile::kNone;
+};
+
 // Every Pattern in it tells its layer and place.
 struct Policy {
   Files files;  // rules of all layers, the latest layer first; see FileRules
   // Rules of the floor that a document has no words for.
   std::vector<Pattern> credential_files;  // hidden only if holds_credential() says so
   std::vector<Pattern> key_files;         // hidden, unless a directory or with an extension
-  std::vector<Pattern> link_files;        // read-only, unless a directory
+  std::vector<LinkRule> link_files;       // read-only, unless a directory
   std::vector<Pattern> head_files;        // the same, but where a git directory keeps such files
   // Git directories of this project under names of their own, relative to its root.
   std::vector<std::string> git_directories;

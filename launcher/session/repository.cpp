@@ -29,6 +29,8 @@ constexpr const char* kRuns[] = {"hooks",
                                  "modules/**/config",
                                  "modules/**/config.worktree",
                                  "modules/**/commondir",
+                                 "worktrees/*/hooks",
+                                 "worktrees/*/config",
                                  "worktrees/*/config.worktree",
                                  "worktrees/*/commondir",
                                  "worktrees/*/gitdir"};
@@ -109,7 +111,11 @@ class Rules {
     list_.push_back({.text = "/" + relative, .place = {.file = "git"}});
   }
 
+  // One that is called ".git" is the floor's business, which also lets worktrees be made in it.
   void add_git_directory(const std::string& path) {
+    if (path.substr(path.rfind('/') + 1) == ".git") {
+      return;
+    }
     const std::string below = escaped(relative_to(path, root_));
     for (const char* name : kRuns) {
       add(below.empty() ? name : below + "/" + name);

@@ -1,6 +1,7 @@
 #include "launcher/session/world.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +20,11 @@ namespace {
 
 using base::Error;
 using base::Status;
+
+bool is_directory(const std::string& path) {
+  struct stat status = {};
+  return ::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
 
 std::string rule_text(const policy::Pattern* rule) {
   return rule == nullptr ? std::string() : rule->place.text() + ": " + rule->text;
@@ -72,7 +78,10 @@ World::World(const Identity& identity, const Project& project, const policy::Pol
   mounted_.back().synthetic = synthetic_gitconfig(identity);
   mounted_.push_back({.root = project.root, .home = false, .prefix = {}, .synthetic = {}});
   const std::string git = common_git_directory(project.root);
-  if (!git.empty() && !is_below(git, project.root)) {
+  if (is_directory(join(project.root, ".git"))) {
+    git_directory_ = join(project.root, ".git");
+  } else if (!git.empty() && !is_below(git, project.root)) {
+    git_directory_ = git;
     mounted_.push_back({.root = git, .home = false, .prefix = ".git", .synthetic = {}});
   }
   // Outer before inner: a mount point below another view is looked up through it.
@@ -163,6 +172,7 @@ view::Config World::configure(Mounted& mounted, base::UniqueFd fresh_home) {
   } else {
     config.files = &decisions_.files;
     config.prefix = mounted.prefix;
+    config.worktrees = {.git_directory = git_directory_, .project = project_.root};
     config.hidden_elsewhere = credential_files(identity_);
   }
   return config;

@@ -69,6 +69,7 @@ class World {
   Recorder& recorder_;
   box::Plan plan_;
   std::vector<Mounted> mounted_;
+  std::string git_directory_;  // of which the box may make linked worktrees; empty: of none
   std::vector<std::unique_ptr<view::View>> views_;
   std::unique_ptr<egress::Egress> egress_;
 };

@@ -298,9 +298,13 @@ void FileServer::forget(std::uint64_t id, std::uint64_t lookups) {
 
 void FileServer::require_writable(const Verdict& verdict, const std::string& path) {
   if (verdict.readonly) {
-    judge_.touched(Touch::Kind::kWriteRefused, path, verdict.rule);
-    fail(EROFS);
+    refuse_write(verdict, path);
   }
+}
+
+void FileServer::refuse_write(const Verdict& verdict, const std::string& path) {
+  judge_.touched(Touch::Kind::kWriteRefused, path, verdict.rule);
+  fail(EROFS);
 }
 
 }  // namespace agentbox::view

@@ -118,7 +118,8 @@ class FileServer {
            Found* found);
   Reply enter(const NodePtr& parent, const char* name, const Found& found);
   // The slot of a name that is about to be made or replaced. Fails if the policy is against it.
-  Slot target(const Opened& directory, const char* name, bool is_directory);
+  // `new_file`: it is made empty, which some read-only files may be.
+  Slot target(const Opened& directory, const char* name, bool is_directory, bool new_file = false);
   Slot slot(const Opened& directory, std::string name, std::string path, const Verdict& verdict,
             bool make_parents);
   Reply made(const NodePtr& parent, const Opened& directory, const char* name);
@@ -126,10 +127,14 @@ class FileServer {
   // Fails if the box is about to put a symbolic link where something of the home is listed: a link
   // there is followed as one of the user's own, to any place in the home.
   void require_no_listed_link(const Slot& slot, const Inode& inode);
+  [[noreturn]] void refuse_write(const Verdict& verdict, const std::string& path);
   void require_same_rights_below(const std::string& from, const std::string& to);
   void move_across(const Slot& from, const Slot& to, const Found& source, unsigned flags);
   base::UniqueFd pin(const Slot& slot, const Inode& inode, NodePtr* node);
   void after_write(const Opened& file);
+  // For a file with a Verdict::link: whether it may go; its only write.
+  bool may_remove_link(const Slot& slot, const Found& found) const;
+  std::size_t write_link(const Opened& file, std::string_view bytes, off_t offset);
 
   std::shared_ptr<const Listing> listing(const NodePtr& node, off_t offset, std::uint64_t* serial);
   std::vector<Entry> entries(const NodePtr& node);
@@ -150,6 +155,7 @@ class FileServer {
   // Shared while a path is turned into a file, alone while the box changes what paths mean.
   std::shared_mutex names_;
   std::mutex lending_;  // open_contents changes modes for a moment
+  std::mutex linking_;  // write_link looks and writes
 
   std::map<std::string, const Synthetic*, std::less<>> synthetic_;
   std::map<std::string, std::set<std::string>, std::less<>> unreal_children_;  // by directory

@@ -56,6 +56,10 @@ struct stat FileServer::change(std::uint64_t id, const Change& change) {
   const NodePtr node = nodes_.get(id);
   const bool truncate = (change.set & FUSE_SET_ATTR_SIZE) != 0;
   const Opened file = truncate ? open_contents(node, O_WRONLY) : open(node, O_PATH);
+  if (file.verdict.link != policy::LinkFile::kNone && change.set == FUSE_SET_ATTR_SIZE &&
+      change.to.st_size == 0 && file.inode.stat.st_size == 0) {
+    return shown(file.inode, file.verdict);  // it is what it shall be
+  }
   require_writable(file.verdict, file.path);
   lock.unlock();
   const int fd = file.fd.get();
@@ -148,6 +152,9 @@ std::size_t FileServer::write(std::uint64_t id, std::string_view bytes, off_t of
   std::shared_lock lock(names_);
   // Another process, outside too, may have appended since the box's kernel last asked for the size.
   const Opened file = open_contents(nodes_.get(id), O_WRONLY | (flags & O_APPEND));
+  if (file.verdict.link != policy::LinkFile::kNone) {
+    return write_link(file, bytes, offset);
+  }
   require_writable(file.verdict, file.path);
   lock.unlock();
   std::size_t written = 0;

@@ -17,7 +17,8 @@ mode_t without_set_id(mode_t mode) { return mode & ~static_cast<mode_t>(S_ISUID 
 
 }  // namespace
 
-FileServer::Slot FileServer::target(const Opened& directory, const char* name, bool is_directory) {
+FileServer::Slot FileServer::target(const Opened& directory, const char* name, bool is_directory,
+                                    bool new_file) {
   std::string path = join(directory.path, name);
   const Verdict verdict = judge_.judge(path, is_directory);
   if (synthetic_at(path) != nullptr) {
@@ -29,7 +30,9 @@ FileServer::Slot FileServer::target(const Opened& directory, const char* name, b
     fail(EACCES);
   }
   require_writable(directory.verdict, directory.path);
-  require_writable(verdict, path);
+  if (!new_file || verdict.link == policy::LinkFile::kNone) {
+    require_writable(verdict, path);
+  }
   return slot(directory, name, std::move(path), verdict, true);
 }
 
@@ -53,7 +56,7 @@ Reply FileServer::create(std::uint64_t parent_id, const char* name, mode_t mode,
   const std::shared_lock lock(names_);
   NodePtr parent;
   const Opened directory = open_directory(parent_id, &parent);
-  const Slot slot = target(directory, name, false);
+  const Slot slot = target(directory, name, false, true);
   mode = without_set_id(mode);
   base::UniqueFd fd(::openat(slot.directory, slot.name.c_str(),
                              O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
@@ -158,12 +161,14 @@ void FileServer::remove(std::uint64_t parent_id, const char* name, bool is_direc
   if (found.kind != Node::Kind::kReal) {
     fail(EROFS);
   }
-  require_writable(found.verdict, found.path);
+  const Slot at = slot(directory, name, found.path, found.verdict, false);
+  if (is_directory || !may_remove_link(at, found)) {
+    require_writable(found.verdict, found.path);
+  }
   require_writable(directory.verdict, directory.path);
   if (storage_.is_listed_link(found.path) || found.verdict.place == Verdict::Place::kAncestor) {
     fail(EBUSY);  // the user's own symbolic link stands there, or something listed lies below
   }
-  const Slot at = slot(directory, name, found.path, found.verdict, false);
   NodePtr node;
   base::UniqueFd kept = pin(at, found.inode, &node);
   checked(::unlinkat(at.directory, at.name.c_str(), is_directory ? AT_REMOVEDIR : 0));

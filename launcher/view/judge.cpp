@@ -5,6 +5,7 @@ namespace {
 
 // A box that makes up hidden names must not fill the supervisor's memory or the log.
 constexpr std::size_t kMostTouches = 10'000;
+constexpr std::string_view kGitFile = ".git";
 
 std::string prefixed(const std::string& prefix, std::string_view path) {
   std::string whole = prefix;
@@ -52,6 +53,12 @@ Verdict Judge::judge(std::string_view path, bool directory) const {
     case policy::FileAction::kRedact:
       verdict.content = directory ? Content::kPlain : Content::kRedacted;
       break;
+  }
+  // The project's own ".git" says which repository all this is.
+  const bool own = config_.prefix.empty() && path == kGitFile;
+  if (verdict.content == Content::kPlain && !verdict.readonly && !own &&
+      !config_.worktrees.git_directory.empty()) {
+    verdict.link = decision.link;
   }
   verdict.readonly |= decision.readonly || verdict.content == Content::kRedacted;
   verdict.rule = verdict.content == Content::kPlain ? decision.readonly_rule : decision.rule;

@@ -25,10 +25,13 @@ struct Verdict {
   // box's private home; an ancestor is there too, with what is listed below it shown in it.
   enum class Place { kShared, kPrivate, kAncestor } place = Place::kShared;
   const policy::Pattern* rule = nullptr;
+  // Not kNone: one that the box may make (file_server_links.cpp), read-only from then on.
+  policy::LinkFile link = policy::LinkFile::kNone;
 
   // Whether a file may change from one verdict to the other without any right changing.
   bool same_rights(const Verdict& other) const {
-    return content == other.content && readonly == other.readonly && place == other.place;
+    return content == other.content && readonly == other.readonly && place == other.place &&
+           link == other.link;
   }
 };
 

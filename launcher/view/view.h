@@ -27,6 +27,16 @@ struct Touch {
   const policy::Pattern* rule;
 };
 
+// Where the box may make linked git worktrees. Absolute, as the box sees them, without symbolic
+// links.
+struct Worktrees {
+  // The git directory that they share. `files` must judge its paths as those of ".git" at the root
+  // (it is that, or `prefix` says so): the rules for them keep it from being configured. Empty:
+  // none can be made.
+  std::string git_directory;
+  std::string project;  // they are made below it
+};
+
 struct Config {
   base::UniqueFd root;  // the real directory, O_PATH | O_DIRECTORY
   // Project mode: `files` judges. Home mode: `home` is set too; what it lists passes through to
@@ -36,6 +46,7 @@ struct Config {
   std::string prefix;
   const policy::HomeRules* home = nullptr;
   base::UniqueFd scratch;
+  Worktrees worktrees;
   std::vector<Synthetic> synthetic;
   // Hidden files with more than one link are hidden under every name; these further files (of the
   // user's home) are searched besides those of the tree itself.

@@ -220,6 +220,10 @@ MountedView::MountedView(Options options)
     config.home = &home_;
     config.scratch = base::open_at(AT_FDCWD, scratch_, O_PATH | O_DIRECTORY);
   }
+  if (options.with_worktrees) {
+    config.worktrees = {.git_directory = mount_point_.path() + "/.git",
+                        .project = mount_point_.path()};
+  }
   config.synthetic = options.synthetic;
   config.hidden_elsewhere = options.hidden_elsewhere;
   config.descriptors = options.descriptors;

@@ -37,9 +37,10 @@ struct Result {
 Result run_outside(const std::string& directory, const std::string& script);
 
 struct Options {
-  policy::Policy policy;   // the floor by default
-  bool with_files = true;  // false: Config::files is null
-  bool with_home = false;  // home mode, by policy.home
+  policy::Policy policy;        // the floor by default
+  bool with_files = true;       // false: Config::files is null
+  bool with_worktrees = false;  // the box may make linked worktrees of the root's repository
+  bool with_home = false;       // home mode, by policy.home
   std::vector<Synthetic> synthetic;
   std::vector<std::string> hidden_elsewhere;
   unsigned descriptors = 512;

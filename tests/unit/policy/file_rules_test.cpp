@@ -151,6 +151,16 @@ TEST(Floor, KeepsWhatRunsLaterReadOnly) {
                            ".git/modules/a/modules/b/config",
                            ".git/worktrees/w/config.worktree",
                            ".git/worktrees/w/commondir",
+                           ".git/worktrees/w/gitdir",
+                           ".git/worktrees/w/config",
+                           ".git/worktrees/w/hooks/post-checkout",
+                           ".git/worktrees/w/modules/sub/config",
+                           ".git/worktrees/w/modules/a/b/hooks/post-checkout",
+                           "bare.git/worktrees/w/commondir",
+                           "bare.git/worktrees/w/config.worktree",
+                           // Files, so symbolic links: directories are made there.
+                           ".git/worktrees",
+                           ".git/worktrees/w",
                            "bare.git/config",
                            "bare.git/hooks/update",
                            ".claude/settings.json",
@@ -169,7 +179,29 @@ TEST(Floor, KeepsWhatRunsLaterReadOnly) {
                            ".git/worktrees/w/HEAD", "config", "hooks/x", "src/config"}) {
     EXPECT_FALSE(rules.judge(path, false).readonly) << path;
   }
-  EXPECT_FALSE(rules.judge(".git", true).readonly);
+  for (const char* path : {".git", ".git/worktrees", ".git/worktrees/w"}) {
+    EXPECT_FALSE(rules.judge(path, true).readonly) << path;
+  }
+}
+
+TEST(Floor, TellsWhichFilesLinkAWorktree) {
+  Policy policy = floor_policy();
+  policy.files.readonly.push_back(rule("vendor/"));
+  const FileRules rules(policy);
+  const auto link = [&](const char* path) { return rules.judge(path, false).link; };
+  EXPECT_EQ(link("wt/.git"), LinkFile::kGitFile);
+  EXPECT_EQ(link(".git/worktrees/wt/commondir"), LinkFile::kCommonDirectory);
+  EXPECT_EQ(link(".git/worktrees/wt/gitdir"), LinkFile::kBackLink);
+  // What is read-only for another reason, too, is not made.
+  EXPECT_EQ(link("vendor/wt/.git"), LinkFile::kNone);
+  EXPECT_TRUE(rules.judge("vendor/wt/.git", false).readonly);
+  for (const char* path :
+       {".git/commondir", ".git/modules/a/commondir", ".git/worktrees/wt/config.worktree",
+        ".git/worktrees/wt/modules/a/commondir", ".git/worktrees/gitdir", ".git/gitdir",
+        ".git/worktrees", "wt/.git/config", ".git/worktrees/wt/HEAD", "plain"}) {
+    EXPECT_EQ(link(path), LinkFile::kNone) << path;
+  }
+  EXPECT_EQ(rules.judge("wt/.git", true).link, LinkFile::kNone);
 }
 
 TEST(Patterns, AnchorAsDocumented) {
