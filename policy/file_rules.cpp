@@ -372,4 +372,16 @@ FileDecision FileRules::judge(std::string_view path, bool directory) const {
   return decision;
 }
 
+bool FileRules::reaches_below(std::string_view directory) const {
+  std::vector<std::string_view> components;
+  split(directory, components);
+  const bool in_git = std::any_of(components.begin(), components.end(), [](std::string_view name) {
+    return lowered(name).ends_with(".git");
+  });
+  return in_git ||
+         std::any_of(matcher_->rules.begin(), matcher_->rules.end(), [&](const Rule& rule) {
+           return rule.glob.reaches_below(components, rule.folding);
+         });
+}
+
 }  // namespace agentbox::policy

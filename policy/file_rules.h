@@ -35,6 +35,12 @@ class FileRules {
 
   FileDecision judge(std::string_view path, bool directory) const;
 
+  // Whether what lies below this directory is judged by the directory's own name or place
+  // ("config/*.yaml" and "config", "**/.git/hooks" and any ".git"; all that is in a git directory).
+  // Such a directory must not be renamed, nor another to its name: whatever is put into it at the
+  // same moment, perhaps by another session, would change its rights on the way.
+  bool reaches_below(std::string_view directory) const;
+
  private:
   struct Matcher;
   std::unique_ptr<const Matcher> matcher_;

@@ -275,4 +275,18 @@ bool Glob::matches(const std::vector<std::string_view>& components, std::size_t 
   return match(segments_.size(), components, count, folding);
 }
 
+bool Glob::reaches_below(const std::vector<std::string_view>& components, Case folding) const {
+  const std::size_t whole = segments_.size() + (below_only_ ? 1 : 0);
+  for (std::size_t part = 1; part < whole; ++part) {
+    const bool leading_any = part == 1 && segments_[0].any;
+    // A part that ends in "**" also reaches below the directory that the "**" stands in.
+    const std::size_t named = part > 1 && segments_[part - 1].any ? part - 1 : part;
+    if (!leading_any && (match(part, components, components.size(), folding) ||
+                         match(named, components, components.size(), folding))) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace agentbox::policy

@@ -36,6 +36,10 @@ class Glob {
   bool matches(const std::vector<std::string_view>& components, std::size_t count,
                Case folding) const;
 
+  // Whether a part of the pattern that is not its whole, and more than a leading "**", matches the
+  // directory: whether the rule reaches below it by the directory's own name or those above it.
+  bool reaches_below(const std::vector<std::string_view>& components, Case folding) const;
+
   // The last component's pattern; any name for "**" alone.
   const NameGlob& last() const { return segments_.back().name; }
   bool directories_only() const { return directories_only_; }

@@ -129,6 +129,7 @@ class FileServer {
   void require_no_listed_link(const Slot& slot, const Inode& inode);
   [[noreturn]] void refuse_write(const Verdict& verdict, const std::string& path);
   void require_same_rights_below(const std::string& from, const std::string& to);
+  void compare_rights_below(const std::string& from, const std::string& to);
   void move_across(const Slot& from, const Slot& to, const Found& source, unsigned flags);
   base::UniqueFd pin(const Slot& slot, const Inode& inode, NodePtr* node);
   void after_write(const Opened& file);

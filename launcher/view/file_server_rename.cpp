@@ -41,6 +41,15 @@ void copy_bytes(int from, int to) {
 }  // namespace
 
 void FileServer::require_same_rights_below(const std::string& from, const std::string& to) {
+  compare_rights_below(from, to);
+  // Nothing differs now; but another session's box may be putting something into it, and its view
+  // does not wait for this one. A program moves the files one by one then, and each is judged.
+  if (judge_.reaches_below(from) || judge_.reaches_below(to)) {
+    fail(EXDEV);
+  }
+}
+
+void FileServer::compare_rights_below(const std::string& from, const std::string& to) {
   std::vector<std::string> left{""};
   while (!left.empty()) {
     const std::string below = std::move(left.back());

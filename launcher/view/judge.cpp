@@ -65,6 +65,13 @@ Verdict Judge::judge(std::string_view path, bool directory) const {
   return verdict;
 }
 
+bool Judge::reaches_below(std::string_view directory) const {
+  return config_.files != nullptr &&
+         (config_.prefix.empty()
+              ? config_.files->reaches_below(directory)
+              : config_.files->reaches_below(prefixed(config_.prefix, directory)));
+}
+
 void Judge::touched(Touch::Kind kind, const std::string& path, const policy::Pattern* rule) {
   if (!config_.touched) {
     return;

@@ -42,6 +42,9 @@ class Judge {
 
   Verdict judge(std::string_view path, bool directory) const;
 
+  // Whether the directory's own name or place decides about what is in it.
+  bool reaches_below(std::string_view directory) const;
+
   // Tells config.touched the first time that this path is met in this way.
   void touched(Touch::Kind kind, const std::string& path, const policy::Pattern* rule);
 

@@ -316,6 +316,19 @@ TEST(Floor, ShowsBundlesOfPublicCertificates) {
             FileAction::kHide);
 }
 
+TEST(ReachesBelow, TellsWhereAMoveWouldChangeTheJudgement) {
+  Policy policy = floor_policy();
+  policy.files.hide.push_back(rule("conf/keys/*.yaml"));
+  const FileRules rules(policy);
+  for (const char* path : {"conf", "conf/keys", ".git", "sub/.git", ".git/modules/x", "x.git",
+                           ".GIT", ".git/refs/heads"}) {
+    EXPECT_TRUE(rules.reaches_below(path)) << path;
+  }
+  for (const char* path : {"src", "src/deep", "conf/keys/a", "other/conf", "node_modules/x"}) {
+    EXPECT_FALSE(rules.reaches_below(path)) << path;
+  }
+}
+
 TEST(Home, ListsOnlyWhatIsNamed) {
   Policy policy;
   policy.home.write = {rule(".claude/"), rule(".claude.json"), rule(".claude.json.*")};
