@@ -57,12 +57,16 @@ std::string find_program(const std::string& name, const std::string& search_path
     bool denied = false;
     for (const std::string& directory : split(search_path)) {
       const std::string candidate = join(directory, name);
-      if (is_file(candidate)) {
-        if (::access(candidate.c_str(), X_OK) == 0) {
-          found = candidate;
-          break;
-        }
+      if (!is_file(candidate)) {
+        continue;
+      }
+      if (::access(candidate.c_str(), X_OK) != 0) {
         denied = true;
+      } else if (visible(candidate) && visible(real_path(candidate))) {
+        found = candidate;
+        break;
+      } else if (found.empty()) {
+        found = candidate;  // not shown: only if there is no other is that worth an error
       }
     }
     if (found.empty()) {

@@ -10,7 +10,8 @@ namespace agentbox::session {
 using Visible = std::function<bool(const std::string& path)>;
 
 // The absolute path to execute: `name` itself (relative to `working_directory`) if it has a slash,
-// else the first executable file of that name in `search_path`. Throws Error: kNotFound, kCannotRun
+// else the first executable file of that name in `search_path` that the box shows, as PATH in the box
+// would find it. Throws Error: kNotFound, kCannotRun
 // (found but not executable), or kNotFound with the fix if the box does not show it.
 std::string find_program(const std::string& name, const std::string& search_path,
                          const std::string& working_directory, const Visible& visible);

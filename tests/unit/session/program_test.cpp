@@ -32,6 +32,16 @@ TEST_F(ProgramTest, TakesTheFirstExecutableOfThePath) {
             path("b/tool"));
 }
 
+TEST_F(ProgramTest, PassesByWhatTheBoxDoesNotShow) {
+  write("hidden/tool", "", 0755);
+  write("b/tool", "", 0755);
+  EXPECT_EQ(find_program("tool", path("hidden") + ":" + path("b"), root_,
+                         [](const std::string& entry) {
+                           return entry.find("/hidden") == std::string::npos;
+                         }),
+            path("b/tool"));
+}
+
 TEST_F(ProgramTest, NeverSearchesARelativeDirectory) {
   write("tool", "", 0755);
   EXPECT_EQ(failure("tool", ".::bin"), Status::kNotFound);
