@@ -92,5 +92,178 @@ INSTANTIATE_TEST_SUITE_P(
                     "git config feature.manyFiles true; git config core.fsmonitor false;"
                     "git update-index --untracked-cache --force-untracked-cache; git status"));
 
+TEST(GitIndexInTheBox, IsTheFileItselfWithoutHiddenEntries) {
+  MountedView view;
+  ASSERT_EQ(view.outside(kGit + "git init -q .; echo 1 > f; echo s > .env; git add f").status, 0);
+  EXPECT_EQ(view.run("sha256sum < .git/index").output,
+            view.outside("sha256sum < .git/index").output);
+  const std::string inode = view.outside("stat -c '%i %Y %s' .git/index").output;
+  EXPECT_EQ(view.run("stat -c '%i %Y %s' .git/index").output, inode);
+  // A program that writes it in its place may.
+  EXPECT_EQ(view.run("cat .git/index > /tmp/i.$$; cat /tmp/i.$$ > .git/index; rm /tmp/i.$$").status,
+            0);
+  EXPECT_EQ(view.outside(kGit + "git ls-files").output, "f\n");
+}
+
+TEST(GitIndexInTheBox, SizeAndBytesAgreeAtOnce) {
+  MountedView view;
+  ASSERT_EQ(view.outside(kRepository).status, 0);
+  const std::string agree =
+      "[ $(stat -c %s .git/index) = $(wc -c < .git/index) ] && [ $(stat -c %s .git/index) = $(cat "
+      ".git/index | wc -c) ] && ls -l --time-style=+ .git | grep -q \" $(stat -c %s .git/index) *"
+      "index\" && git ls-files -v | grep -c ^S;";
+  std::string script = kGit;
+  for (int i = 0; i < 5; ++i) {  // within the time that the kernel may keep what it was told
+    script += agree + "echo x > long-name-$RANDOM-$RANDOM; git add -A;" + agree +
+              "git read-tree HEAD;" + agree;
+  }
+  const Result result = view.run(script);
+  EXPECT_EQ(result.status, 0) << result.output;
+  EXPECT_EQ(result.output.find_first_not_of("2\n"), std::string::npos) << result.output;
+  EXPECT_NE(view.outside("stat -c %s .git/index").output, view.run("stat -c %s .git/index").output);
+  EXPECT_EQ(view.run("stat -c %y .git/index").output, view.outside("stat -c %y .git/index").output);
+}
+
+TEST(GitIndexInTheBox, TheUsersOwnBitsStay) {
+  MountedView view;
+  ASSERT_EQ(view.outside(kRepository + "git update-index --skip-worktree .env f1;"
+                                       "git update-index --assume-unchanged f2")
+                .status,
+            0);
+  const std::string before = view.outside(kGit + "git ls-files -v | grep -v ^H").output;
+  EXPECT_EQ(before, "S .env\nS f1\nh f2\n");
+  EXPECT_EQ(view.run(kGit + "echo n > n; git add -A; git commit -qam n").status, 0);
+  EXPECT_EQ(view.outside(kGit + "git ls-files -v | grep -v ^H").output, before);
+}
+
+TEST(GitIndexInTheBox, RedactedBytesAndCredentialsAreNotCommitted) {
+  Options options;
+  policy::Pattern redacted = options.policy.files.hide.front();
+  redacted.text = "settings.conf";
+  options.policy.files.redact.push_back(redacted);
+  MountedView view(std::move(options));
+  ASSERT_EQ(view.outside(kRepository + "echo a=1 > settings.conf; echo registry=x > .npmrc;"
+                                       "git add -A -f; git commit -qm more")
+                .status,
+            0);
+  // The file has no credential: an ordinary file. Then it has one.
+  EXPECT_EQ(view.run(kGit + "echo registry=y > .npmrc; git commit -qam npm; git status -s").output,
+            "");
+  ASSERT_EQ(view.outside("echo //x/:_authToken=abc > .npmrc; echo a=22 > settings.conf").status, 0);
+  outlive_caches();
+  const Result result =
+      view.run(kGit +
+               "! grep 22 settings.conf; git status --porcelain; git ls-files -v | grep ^S;"
+               "git add -A; git commit -q --allow-empty -am x; ! cat .npmrc");
+  EXPECT_NE(result.output.find("S .env\nS .npmrc\nS config/secret.pem\nS settings.conf\n"),
+            std::string::npos)
+      << result.output;
+  EXPECT_EQ(
+      view.outside(kGit + "git show HEAD:.npmrc HEAD:settings.conf; git status --porcelain").output,
+      "registry=y\na=1\n M .npmrc\n M settings.conf\n");
+  ASSERT_EQ(view.outside("echo registry=z > .npmrc").status, 0);
+  outlive_caches();
+  EXPECT_EQ(view.run(kGit + "git status --porcelain").output, " M .npmrc\n");
+}
+
+TEST(GitIndexInTheBox, LinkedWorktreesAndSubmodulesHaveTheirOwn) {
+  MountedView view;
+  ASSERT_EQ(
+      view.outside(kRepository + "git worktree add -q wt side; echo gitdir: ../.git/worktrees/wt > "
+                                 "wt/.git; git -c protocol.file.allow=always submodule"
+                                 " --quiet add ./ sub; git commit -qm sub")
+          .status,
+      0);
+  const std::string state = kGit +
+                            "for d in . wt sub; do git -C $d ls-files -v | grep -v ^H || true;"
+                            "git -C $d show HEAD:.env; git -C $d show HEAD:config/secret.pem; done";
+  const std::string before = view.outside(state).output;
+  EXPECT_EQ(before, "SECRET=1\nkey\nSECRET=1\nkey\nSECRET=1\nkey\n");
+  const Result result =
+      view.run(kGit +
+               "for d in wt sub; do cd $d; git ls-files -v | grep -c ^S; echo x > x;"
+               "git add -A; git commit -qam x; git status --porcelain; cd ..; done");
+  EXPECT_EQ(result.output, "2\n2\n");
+  EXPECT_EQ(view.outside(state).output, before);
+}
+
+TEST(GitIndexInTheBox, IsUnderstoodWithSha256) {
+  MountedView view;
+  ASSERT_EQ(view.outside(kGit + "git init -q --object-format=sha256 .; echo s > .env; echo 1 > f;"
+                                "git add -A; git commit -qm one")
+                .status,
+            0);
+  EXPECT_EQ(view.run(kGit + "echo 2 > f; git add -A; git commit -qam two; git ls-files -v").output,
+            "S .env\nH f\n");
+  EXPECT_EQ(view.outside(kGit + "git show HEAD:.env; git status --porcelain; git ls-files -v;"
+                                "git fsck")
+                .output,
+            "s\nH .env\nH f\n");
+}
+
+TEST(GitIndexInTheBox, WhatIsNotUnderstoodCannotBeCommittedFrom) {
+  for (const std::string& script :
+       {std::string("git update-index --split-index"),
+        // A conflict in the hidden file, which "git add -A" would take for its end.
+        std::string("h=$(git rev-parse HEAD:.env); printf '0 %040d\\t.env\\n100644 '$h' 1\\t.env\\n"
+                    "100644 '$h' 2\\t.env\\n' 0 | git update-index --index-info")}) {
+    MountedView view;
+    ASSERT_EQ(view.outside(kRepository + script).status, 0);
+    const std::string before = view.outside("sha256sum .git/index; git rev-parse HEAD").output;
+    EXPECT_EQ(view.run(kGit + "git log --oneline | wc -l").output, "2\n");
+    for (const char* attempt : {"echo x > x; git add -A", "git commit -qam x", "git reset --hard",
+                                "rm -f .git/index", "mv .git/index i", "git stash"}) {
+      EXPECT_NE(view.run(kGit + attempt).status, 0) << attempt;
+    }
+    EXPECT_EQ(view.outside("sha256sum .git/index; git rev-parse HEAD").output, before);
+    EXPECT_EQ(view.touched(Touch::Kind::kWriteRefused), std::vector<std::string>{".git/index"});
+  }
+}
+
+TEST(GitIndexInTheBox, IsReplacedByWholeIndexesOnly) {
+  MountedView view;
+  ASSERT_EQ(view.outside(kRepository).status, 0);
+  const std::string before = view.outside("sha256sum .git/index").output;
+  for (const char* attempt :
+       {"echo x > .git/index", "echo x >> .git/index", "truncate -s 5 .git/index", "rm .git/index",
+        "mv .git/index i", "ln .git/index i", "echo no > i; mv i .git/index",
+        "head -c 500 .git/index > i; mv i .git/index", "ln -s x l; mv l .git/index",
+        "(cat .git/index; echo x) > i; mv i .git/index"}) {
+    EXPECT_NE(view.run(attempt).status, 0) << attempt;
+    EXPECT_EQ(view.outside("sha256sum .git/index").output, before) << attempt;
+  }
+  // The control: the box's own copy of what it sees may, and is the user's index again.
+  EXPECT_EQ(view.run("cat .git/index > j; mv j .git/index").status, 0);
+  EXPECT_EQ(view.outside(kGit + "rm -f i l; " + kUntouched).output, "");
+  EXPECT_EQ(view.outside("sha256sum .git/index").output, before);
+  EXPECT_EQ(view.outside("ls -A .git | grep agentbox").output, "");
+}
+
+TEST(GitIndexInTheBox, AnotherBranchsHiddenFileIsNotLost) {
+  const std::string other = kRepository +
+                            "git checkout -q -b other; echo SECRET=2 > .env;"
+                            "git commit -qam other; git checkout -q main";
+  for (const char* attempt :
+       {"git checkout -q other", "git checkout -q -f other", "git merge -q other -m m",
+        "git cherry-pick other", "git rebase -q other", "git reset -q --hard other",
+        "git reset -q other"}) {
+    MountedView view;
+    ASSERT_EQ(view.outside(other).status, 0);
+    const Result result =
+        view.run(kGit + "set +e;" + attempt + "; git add -A; git commit -qam x; echo end");
+    EXPECT_NE(result.output.find("end\n"), std::string::npos);
+    const std::string refused = "unable to create file .env";
+    EXPECT_EQ(result.output.find(refused) == std::string::npos,
+              attempt == std::string("git reset -q other"))
+        << result.output;
+    // The file on disk is the user's, the branches have theirs, no bit is left.
+    EXPECT_EQ(view.outside("cat .env; git show main:.env >/dev/null && git show other:.env;"
+                           "git ls-files -v | grep -v ^H; git show HEAD:.env | wc -l")
+                  .output,
+              "SECRET=1\nSECRET=2\n1\n")
+        << attempt;
+  }
+}
+
 }  // namespace
 }  // namespace agentbox::view
