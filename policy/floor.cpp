@@ -120,8 +120,9 @@ constexpr const char* kHide[] = {
 };
 
 // Exceptions to the list above. Bundles of public certificates are what TLS clients inside a project's
-// own environment (certifi, botocore, grpc) start from. What git keeps of a branch is named like the branch, so a branch
-// "fix.env" must not lose its own reference.
+// own environment (certifi, botocore, grpc) start from. What git keeps of a branch is named like the
+// branch, so a branch "fix.env" must not lose its own reference; and a rebase keeps a backup of its
+// list.
 constexpr const char* kShow[] = {
     ".env.example",
     ".env.*.example",
@@ -134,6 +135,7 @@ constexpr const char* kShow[] = {
     "**/.git/logs/**",
     "**/.git/modules/**/refs/**",
     "**/.git/modules/**/logs/**",
+    "**/.git/**/git-rebase-todo.backup",
 };
 
 // What runs outside the box later without anyone asking for it: when the user enters the directory,

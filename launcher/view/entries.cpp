@@ -1,6 +1,7 @@
 #include "launcher/view/entries.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -40,6 +41,17 @@ std::vector<Entry> read_entries(int directory) {
         }
         entries.back().type = static_cast<unsigned char>(IFTODT(inode.stat.st_mode));
       }
+    }
+  }
+}
+
+std::string unused_name(int directory, const std::string& name) {
+  Inode inode;
+  for (unsigned number = 0;; ++number) {
+    std::string unused =
+        "." + name.substr(0, NAME_MAX - 32) + ".agentbox-" + std::to_string(number);
+    if (inode_at(directory, unused.c_str(), &inode) == ENOENT) {
+      return unused;
     }
   }
 }

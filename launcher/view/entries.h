@@ -19,4 +19,7 @@ struct Entry {
 // without a type (DT_UNKNOWN) is asked for it. Fails with an errno.
 std::vector<Entry> read_entries(int directory);
 
+// A name for a file that is to take the place of `name`, next to it.
+std::string unused_name(int directory, const std::string& name);
+
 }  // namespace agentbox::view

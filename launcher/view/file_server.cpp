@@ -28,6 +28,7 @@ FileServer::FileServer(Config config)
       storage_(config_),
       nodes_(judge_, third(config_), keeps_birth_times(config_.root.get())),
       links_(config_, judge_, storage_),
+      indexes_(config_, judge_, storage_, contents_),
       held_(third(config_)) {
   ::clock_gettime(CLOCK_REALTIME, &started_);
   nodes_.set_root(inode_of(storage_.top()));
@@ -45,7 +46,7 @@ fuse_entry_param FileServer::entry_of(const Reply& reply) {
   if (reply.node) {
     entry.ino = reply.node->id;
     entry.attr = reply.stat;
-    entry.entry_timeout = kEntrySeconds;
+    entry.entry_timeout = reply.kept ? kEntrySeconds : 0;
     entry.attr_timeout = kAttributeSeconds;
   }
   return entry;
@@ -238,6 +239,14 @@ int FileServer::find(const NodePtr& parent, const Opened* directory, const char*
   }
   found->verdict = judge_.judge(found->path, found->inode.directory());
   bool hidden = found->verdict.content == Content::kHidden;
+  if (found->verdict.content == Content::kGitIndex && found->inode.regular()) {
+    const base::UniqueFd fd = open_below(at.directory, at.name.c_str(), O_RDONLY);
+    if (!fd) {
+      return errno;
+    }
+    found->inode = inode_of(fd.get());
+    indexes_.shown(found->path, fd.get())->amend(&found->inode.stat);
+  }
   if (found->verdict.content == Content::kCredential && found->inode.regular()) {
     const base::UniqueFd fd = open_below(at.directory, at.name.c_str(), O_RDONLY);
     hidden = !fd || contents_.credential(fd.get(), inode_of(fd.get()));
@@ -261,6 +270,10 @@ int FileServer::find(const NodePtr& parent, const Opened* directory, const char*
 Reply FileServer::enter(const NodePtr& parent, const char* name, const Found& found) {
   Reply reply;
   reply.stat = shown(found.inode, found.verdict);
+  // After a rename onto the index the kernel would show the file that was renamed, not what became
+  // of it.
+  reply.kept =
+      found.verdict.content != Content::kGitIndex && name != std::string_view("index.lock");
   if (found.kind == Node::Kind::kReal) {
     reply.node = nodes_.enter(parent, name, found.inode);
   } else {

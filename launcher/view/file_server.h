@@ -19,6 +19,7 @@
 #include "launcher/view/entries.h"
 #include "launcher/view/hard_links.h"
 #include "launcher/view/held_files.h"
+#include "launcher/view/index_files.h"
 #include "launcher/view/nodes.h"
 #include "launcher/view/owners.h"
 #include "launcher/view/storage.h"
@@ -35,6 +36,7 @@ struct Change {
 struct Reply {
   NodePtr node;  // null: no such name
   struct stat stat = {};
+  bool kept = true;  // the kernel may keep the name for a while
 };
 
 class FileServer {
@@ -137,6 +139,18 @@ class FileServer {
   bool may_remove_link(const Slot& slot, const Found& found) const;
   std::size_t write_link(const Opened& file, std::string_view bytes, off_t offset);
 
+  // An index file (Content::kGitIndex), as the box gets it; null for every other file.
+  std::shared_ptr<const IndexFiles::Shown> index_of(const Opened& file);
+  struct stat shown(const Opened& file);
+  // Fails if the file is an index that the box must not change in its place.
+  void require_no_shown_index(const Opened& file);
+  // Fails if the name is an index that must not go away from it.
+  void require_no_index_at(const Slot& slot, const Inode& inode);
+  // Fails if the name is git's lock on an index that the box must not write.
+  void require_no_locked_index(const Opened& directory, const std::string& path);
+  // Puts what is to become the index in the place of what the box wrote. False if that may stay.
+  bool rewrite_index(const Slot& from, const Slot& to, const Found& source, bool replaces);
+
   std::shared_ptr<const Listing> listing(const NodePtr& node, off_t offset, std::uint64_t* serial);
   std::vector<Entry> entries(const NodePtr& node);
   void add_entries(const Opened& directory, int fd, bool listed_only, std::vector<Entry>* entries);
@@ -151,6 +165,7 @@ class FileServer {
   Nodes nodes_;
   HardLinks links_;
   Contents contents_;
+  IndexFiles indexes_;
   HeldFiles held_;
   const Owners owners_;
   // Shared while a path is turned into a file, alone while the box changes what paths mean.

@@ -47,8 +47,7 @@ struct stat FileServer::attributes(std::uint64_t id) {
     found.synthetic = node->synthetic;
     return unreal_inode(found).stat;
   }
-  const Opened file = open(node, O_PATH);
-  return shown(file.inode, file.verdict);
+  return shown(open(node, O_PATH));
 }
 
 struct stat FileServer::change(std::uint64_t id, const Change& change) {
@@ -61,6 +60,9 @@ struct stat FileServer::change(std::uint64_t id, const Change& change) {
     return shown(file.inode, file.verdict);  // it is what it shall be
   }
   require_writable(file.verdict, file.path);
+  if (truncate) {
+    require_no_shown_index(file);
+  }
   lock.unlock();
   const int fd = file.fd.get();
   if ((change.set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)) != 0) {
@@ -97,7 +99,7 @@ struct stat FileServer::change(std::uint64_t id, const Change& change) {
   }
   const Inode after = inode_of(fd);
   links_.changed(file.inode, after, 0);
-  return shown(after, file.verdict);
+  return shown({base::UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0)), after, file.verdict, file.path});
 }
 
 std::size_t FileServer::read(std::uint64_t id, char* buffer, std::size_t size, off_t offset) {
@@ -110,6 +112,11 @@ std::size_t FileServer::read(std::uint64_t id, char* buffer, std::size_t size, o
   lock.unlock();
   switch (file.verdict.content) {
     case Content::kPlain:
+      break;
+    case Content::kGitIndex:
+      if (const auto index = index_of(file); index->how == IndexFiles::Shown::How::kRewritten) {
+        return slice(index->bytes, buffer, size, offset);
+      }
       break;
     case Content::kHidden:
       fail(ESTALE);
@@ -156,6 +163,7 @@ std::size_t FileServer::write(std::uint64_t id, std::string_view bytes, off_t of
     return write_link(file, bytes, offset);
   }
   require_writable(file.verdict, file.path);
+  require_no_shown_index(file);
   lock.unlock();
   std::size_t written = 0;
   while (written < bytes.size()) {
@@ -177,6 +185,7 @@ void FileServer::allocate(std::uint64_t id, int mode, off_t offset, off_t length
   std::shared_lock lock(names_);
   const Opened file = open_contents(nodes_.get(id), O_WRONLY);
   require_writable(file.verdict, file.path);
+  require_no_shown_index(file);
   lock.unlock();
   checked(::fallocate(file.fd.get(), mode, offset, length));
   after_write(file);

@@ -33,6 +33,7 @@ FileServer::Slot FileServer::target(const Opened& directory, const char* name, b
   if (!new_file || verdict.link == policy::LinkFile::kNone) {
     require_writable(verdict, path);
   }
+  require_no_locked_index(directory, path);
   return slot(directory, name, std::move(path), verdict, true);
 }
 
@@ -73,6 +74,7 @@ Reply FileServer::create(std::uint64_t parent_id, const char* name, mode_t mode,
     Reply reply = enter(parent, name, found);
     if ((flags & O_TRUNC) != 0) {
       const Opened file = open(reply.node, O_WRONLY);
+      require_no_shown_index(file);
       checked(::ftruncate(file.fd.get(), 0));
       reply.stat = inode_of(file.fd.get()).stat;
     }
@@ -169,6 +171,7 @@ void FileServer::remove(std::uint64_t parent_id, const char* name, bool is_direc
   if (storage_.is_listed_link(found.path) || found.verdict.place == Verdict::Place::kAncestor) {
     fail(EBUSY);  // the user's own symbolic link stands there, or something listed lies below
   }
+  require_no_index_at(at, found.inode);
   NodePtr node;
   base::UniqueFd kept = pin(at, found.inode, &node);
   checked(::unlinkat(at.directory, at.name.c_str(), is_directory ? AT_REMOVEDIR : 0));

@@ -15,17 +15,6 @@
 namespace agentbox::view {
 namespace {
 
-std::string temporary_name(int directory, const std::string& name) {
-  Inode inode;
-  for (unsigned number = 0;; ++number) {
-    std::string temporary =
-        "." + name.substr(0, NAME_MAX - 32) + ".agentbox-" + std::to_string(number);
-    if (inode_at(directory, temporary.c_str(), &inode) == ENOENT) {
-      return temporary;
-    }
-  }
-}
-
 void copy_bytes(int from, int to) {
   for (;;) {
     const ssize_t part = ::sendfile(to, from, nullptr, 1 << 20);
@@ -78,7 +67,7 @@ void FileServer::compare_rights_below(const std::string& from, const std::string
 
 void FileServer::move_across(const Slot& from, const Slot& to, const Found& source,
                              unsigned flags) {
-  const std::string temporary = temporary_name(to.directory, to.name);
+  const std::string temporary = unused_name(to.directory, to.name);
   if (S_ISLNK(source.inode.stat.st_mode)) {
     char text[PATH_MAX];
     const long length =
@@ -175,12 +164,25 @@ void FileServer::rename(std::uint64_t from_id, const char* name, std::uint64_t t
     }
   }
 
-  const NodePtr moved = nodes_.find(source.inode.identity);
+  require_no_index_at(from, source.inode);
+  if (exchange) {
+    require_no_index_at(to, replaced.inode);
+  }
+  NodePtr moved = nodes_.find(source.inode.identity);
   NodePtr other;
   base::UniqueFd kept;
   const bool same_file = exists && replaced.inode.identity == source.inode.identity;
   if (exists && !same_file) {
     kept = pin(to, replaced.inode, &other);
+  }
+  if (to.verdict.content == Content::kGitIndex) {
+    // The kernel knows the box's bytes, and not those of the file that takes their place: it stays
+    // with whoever has it open, and the name is looked up again.
+    base::UniqueFd original = pin(from, source.inode, &moved);
+    if (rewrite_index(from, to, source, exists) && moved) {
+      nodes_.removed(moved, from_parent, name, source.verdict, std::move(original));
+      moved.reset();
+    }
   }
   if (::renameat2(from.directory, from.name.c_str(), to.directory, to.name.c_str(), flags) != 0) {
     if (errno != EXDEV || !across) {

@@ -1,5 +1,7 @@
 #include "launcher/view/judge.h"
 
+#include "launcher/view/index_files.h"
+
 namespace agentbox::view {
 namespace {
 
@@ -62,6 +64,11 @@ Verdict Judge::judge(std::string_view path, bool directory) const {
   }
   verdict.readonly |= decision.readonly || verdict.content == Content::kRedacted;
   verdict.rule = verdict.content == Content::kPlain ? decision.readonly_rule : decision.rule;
+  if (verdict.content == Content::kPlain && !directory && path.ends_with("index") &&
+      (config_.prefix.empty() ? is_git_index(path)
+                              : is_git_index(prefixed(config_.prefix, path)))) {
+    verdict.content = Content::kGitIndex;
+  }
   return verdict;
 }
 

@@ -16,6 +16,7 @@ enum class Content {
   kHidden,      // the name does not exist
   kCredential,  // hidden if what is in it holds a credential
   kRedacted,    // read-only, value bytes replaced
+  kGitIndex,    // shown so that git leaves hidden files alone (index_files.h)
 };
 
 struct Verdict {
