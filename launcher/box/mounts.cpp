@@ -83,6 +83,24 @@ int clone_tree(int source, unsigned flags) {
   return ::open_tree(source, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
 }
 
+// A second mount of what stands at `target`, on top of it, with other attributes.
+int mount_again(const Context& context, const char* target, std::uint64_t set, std::uint64_t clear) {
+  UniqueFd place(open_inside(context, target));
+  if (!place) {
+    return errno;
+  }
+  UniqueFd tree(clone_tree(place.get(), 0));
+  if (!tree) {
+    return errno;
+  }
+  const int error = set_attributes(tree.get(), set, clear, 0);
+  if (error != 0) {
+    return error;
+  }
+  return error_of(::move_mount(tree.get(), "", place.get(), "",
+                               MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
+}
+
 }  // namespace
 
 int make_mounts_private(Context&, const Step& step) {
@@ -232,21 +250,8 @@ int seal_system(Context& context, const Step&) {
 
 int open_scratch(Context& context, const Step& step) {
   // A second mount of the root's own directory, so that one size limit covers all scratch space.
-  UniqueFd place(open_inside(context, step.target.c_str()));
-  if (!place) {
-    return errno;
-  }
-  UniqueFd tree(clone_tree(place.get(), 0));
-  if (!tree) {
-    return errno;
-  }
-  const int error =
-      set_attributes(tree.get(), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY, 0);
-  if (error != 0) {
-    return error;
-  }
-  return error_of(::move_mount(tree.get(), "", place.get(), "",
-                               MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
+  return mount_again(context, step.target.c_str(), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+                     MOUNT_ATTR_RDONLY);
 }
 
 int attach_view(Context& context, const Step& step) {
@@ -285,20 +290,7 @@ int mask_path(Context& context, const Step& step) {
 }
 
 int make_read_only(Context& context, const Step& step) {
-  UniqueFd place(open_inside(context, step.target.c_str()));
-  if (!place) {
-    return errno;
-  }
-  UniqueFd tree(clone_tree(place.get(), 0));
-  if (!tree) {
-    return errno;
-  }
-  const int error = set_attributes(tree.get(), MOUNT_ATTR_RDONLY, 0, 0);
-  if (error != 0) {
-    return error;
-  }
-  return error_of(::move_mount(tree.get(), "", place.get(), "",
-                               MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
+  return mount_again(context, step.target.c_str(), MOUNT_ATTR_RDONLY, 0);
 }
 
 int change_root(Context& context, const Step&) {
