@@ -152,7 +152,7 @@ TEST_F(ReadTest, AReportEscapesAndTellsTheState) {
 
 // The recipe of docs/audit.md, as it stands there.
 TEST_F(ReadTest, TheDocumentedVerifierWorks) {
-  const auto root = std::filesystem::path(__FILE__).parent_path() / "../../..";
+  const auto root = std::filesystem::path(AGENTBOX_SOURCE_DIR);
   const std::string page = bytes((root / "docs/audit.md").string());
   const std::size_t start = page.find("```python\n");
   ASSERT_NE(start, std::string::npos);

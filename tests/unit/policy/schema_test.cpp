@@ -19,8 +19,8 @@ using Json = nlohmann::json;
 
 const Json& schema() {
   static const Json kSchema = [] {
-    std::ifstream file(std::filesystem::path(__FILE__).parent_path() /
-                       "../../../profiles/agentbox.schema.json");
+    std::ifstream file(std::filesystem::path(AGENTBOX_SOURCE_DIR) /
+                       "profiles/agentbox.schema.json");
     return Json::parse(file);
   }();
   return kSchema;

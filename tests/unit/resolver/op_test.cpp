@@ -21,7 +21,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 const std::filesystem::path kStub =
-    std::filesystem::path(__FILE__).parent_path() / "../../integration/op_stub";
+    std::filesystem::path(AGENTBOX_SOURCE_DIR) / "tests/integration/op_stub";
 
 class OpTest : public testing::Test {
  protected:
