@@ -155,6 +155,16 @@ class Repository(SessionTest):
         os.chown(shared / ".git", 33, 33)
         self.assertEqual(self.run_box("cat ../neighbour 2>/dev/null || true", cwd=shared / "mine"), "")
 
+    def test_no_directory_is_renamed_to_where_its_name_decides(self):
+        # Two sessions of a project do not wait for each other: while one renames, the other could put a
+        # "config" into the directory. The control is the rename to a name that decides nothing.
+        seen = self.run_box("/usr/bin/python3 -c \"\nimport os\nos.mkdir('d')\nos.rename('d', 'e')\n"
+                            "for name in ('.git', 'x.git', '.claude'):\n"
+                            "  try: os.rename('e', name); print('renamed', name)\n"
+                            "  except OSError as error: print(error.errno)\n\"")
+        self.assertNotIn("renamed", seen)
+        self.assertTrue((self.project / "e").is_dir())
+
 
 class Consent(SessionTest):
     """The repository against the one who is asked to trust it."""
