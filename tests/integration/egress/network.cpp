@@ -11,7 +11,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 
@@ -398,9 +400,13 @@ void Box::record(const Connection& connection) {
   changed_.notify_all();
 }
 
-std::vector<std::string> Box::records(std::size_t count) const {
+std::vector<std::string> Box::records_with(const std::string& part) const {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return records_.size() >= count; });
+  changed_.wait_for(lock, std::chrono::seconds(20), [&] {
+    return std::any_of(records_.begin(), records_.end(), [&](const std::string& record) {
+      return record.find(part) != std::string::npos;
+    });
+  });
   return records_;
 }
 

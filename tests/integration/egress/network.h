@@ -93,8 +93,9 @@ class Box {
   Result run(const std::vector<std::string>& arguments) const;
   Result python(const std::string& script) const { return run({"python3", "-c", script}); }
 
-  // "SUBJECT allowed REASON" or "SUBJECT refused REASON"; waits until there are `count`.
-  std::vector<std::string> records(std::size_t count) const;
+  // All records so far, once one of them holds `part`; the relay reports from a thread of its own.
+  // Gives up after 20 seconds.
+  std::vector<std::string> records_with(const std::string& part) const;
   // Ends the Egress, so that nothing is recorded after it; all records.
   std::vector<std::string> finish();
 
