@@ -50,6 +50,15 @@ void note_touch(Recorder& recorder, const std::string& root, const view::Touch& 
   recorder.note(std::move(record));
 }
 
+void note_unwatched(Recorder& recorder, const std::string& root) {
+  audit::Record record;
+  record.event = "watch";
+  record.subject = root;
+  record.outcome = "time-outs";
+  record.reason = "a directory cannot be watched: changes outside are seen within a second";
+  recorder.note(std::move(record));
+}
+
 // Throws if it cannot be recorded: the relay then closes the connection.
 void record_connection(Recorder& recorder, const egress::Connection& connection) {
   audit::Record record;
@@ -85,9 +94,8 @@ World::World(const Identity& identity, const Project& project, const policy::Pol
     mounted_.push_back({.root = git, .home = false, .prefix = ".git", .synthetic = {}});
   }
   // Outer before inner: a mount point below another view is looked up through it.
-  std::sort(mounted_.begin(), mounted_.end(), [](const Mounted& a, const Mounted& b) {
-    return a.root.size() < b.root.size();
-  });
+  std::sort(mounted_.begin(), mounted_.end(),
+            [](const Mounted& a, const Mounted& b) { return a.root.size() < b.root.size(); });
   for (const Mounted& mounted : mounted_) {
     plan_.views.push_back(mounted.root);
   }
@@ -115,8 +123,7 @@ bool World::shows(const std::string& path) const {
     return true;
   }
   if (is_below(path, identity_.home)) {
-    const policy::HomeAccess access =
-        decisions_.home.judge(relative_to(path, identity_.home));
+    const policy::HomeAccess access = decisions_.home.judge(relative_to(path, identity_.home));
     return access == policy::HomeAccess::kRead || access == policy::HomeAccess::kWrite;
   }
   return system_shows(policy_, path);
@@ -146,9 +153,8 @@ void World::deliver_file(const std::string& name, const std::string& path) {
                     base::printable(path),
                 "choose a path below ~/ or in the project");
   }
-  holder->synthetic.push_back({.path = relative_to(target, holder->root),
-                               .symlink = true,
-                               .content = link_text});
+  holder->synthetic.push_back(
+      {.path = relative_to(target, holder->root), .symlink = true, .content = link_text});
 }
 
 view::Config World::configure(Mounted& mounted, base::UniqueFd fresh_home) {
@@ -160,6 +166,7 @@ view::Config World::configure(Mounted& mounted, base::UniqueFd fresh_home) {
   config.touched = [this, root = mounted.root](const view::Touch& touch) {
     note_touch(recorder_, root, touch);
   };
+  config.unwatched = [this, root = mounted.root] { note_unwatched(recorder_, root); };
   if (mounted.home) {
     config.home = &decisions_.home;
     config.threads = 1;  // seldom busy, and a thread costs a launch
@@ -182,8 +189,8 @@ void World::serve(box::Handles& handles) {
   for (std::size_t i = 0; i < mounted_.size(); ++i) {
     views_.push_back(std::make_unique<view::View>(
         std::move(handles.views[i]),
-        configure(mounted_[i], mounted_[i].home ? std::move(handles.scratch_home)
-                                                : base::UniqueFd())));
+        configure(mounted_[i],
+                  mounted_[i].home ? std::move(handles.scratch_home) : base::UniqueFd())));
   }
   if (!handles.sockets.empty()) {
     egress_ = std::make_unique<egress::Egress>(

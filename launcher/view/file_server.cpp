@@ -29,7 +29,8 @@ FileServer::FileServer(Config config)
       nodes_(judge_, third(config_), keeps_birth_times(config_.root.get())),
       links_(config_, judge_, storage_),
       indexes_(config_, judge_, storage_, contents_),
-      held_(third(config_)) {
+      held_(third(config_)),
+      watcher_(config_.watches) {
   ::clock_gettime(CLOCK_REALTIME, &started_);
   nodes_.set_root(inode_of(storage_.top()));
   for (const Synthetic& synthetic : config_.synthetic) {
@@ -42,12 +43,12 @@ FileServer::FileServer(Config config)
 
 fuse_entry_param FileServer::entry_of(const Reply& reply) {
   fuse_entry_param entry = {};
-  entry.entry_timeout = kNoEntrySeconds;
+  entry.entry_timeout = reply.name_watched ? kNoEntryWatchedSeconds : kNoEntrySeconds;
   if (reply.node) {
     entry.ino = reply.node->id;
     entry.attr = reply.stat;
-    entry.entry_timeout = reply.kept ? kEntrySeconds : 0;
-    entry.attr_timeout = kAttributeSeconds;
+    entry.entry_timeout = !reply.kept ? 0 : reply.name_watched ? kWatchedSeconds : kEntrySeconds;
+    entry.attr_timeout = attribute_seconds(reply.attributes_watched, reply.stat);
   }
   return entry;
 }
@@ -288,19 +289,27 @@ Reply FileServer::lookup(std::uint64_t parent_id, const char* name) {
   const NodePtr parent = nodes_.get(parent_id);
   Found found;
   int error;
+  bool watched = false;
+  std::uint64_t placed = 0;
   if (parent->kind == Node::Kind::kVirtual) {
     error = find(parent, nullptr, name, true, &found);
   } else {
     const Opened directory = open(parent, O_PATH | O_DIRECTORY);
+    watched = watch(parent, directory);
+    placed = watcher_.placed();
     error = find(parent, &directory, name, true, &found);
   }
+  Reply reply;
   if (error == ENOENT) {
-    return {};
+    reply.name_watched = watched;
+    return reply;
   }
   if (error != 0) {
     fail(error);
   }
-  return enter(parent, name, found);
+  reply = enter(parent, name, found);
+  note_watched(watched, placed, found, &reply);
+  return reply;
 }
 
 void FileServer::forget(std::uint64_t id, std::uint64_t lookups) {

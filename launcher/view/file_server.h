@@ -23,6 +23,7 @@
 #include "launcher/view/nodes.h"
 #include "launcher/view/owners.h"
 #include "launcher/view/storage.h"
+#include "launcher/view/watcher.h"
 
 namespace agentbox::view {
 
@@ -37,6 +38,9 @@ struct Reply {
   NodePtr node;  // null: no such name
   struct stat stat = {};
   bool kept = true;  // the kernel may keep the name for a while
+  // Outside changes of the name, or of the attributes, are told to the kernel (watcher.h).
+  bool name_watched = false;
+  bool attributes_watched = false;
 };
 
 class FileServer {
@@ -71,11 +75,35 @@ class FileServer {
   std::size_t list(fuse_req_t request, std::uint64_t id, char* buffer, std::size_t size,
                    off_t offset, bool with_attributes);
 
-  // How long the box's kernel may answer from what it was told. A change outside is seen at most
-  // this late; a hidden name stays hidden, because what is cached never was hidden.
+  // What the box's kernel has to be told to forget.
+  struct Stale {
+    enum class Kind {
+      kName,        // `name` in `parent`
+      kExpired,     // the same, of a directory that is most likely still there
+      kAttributes,  // of `node`
+      kContents,    // and the pages too
+    } kind;
+    std::uint64_t parent = 0, node = 0;
+    std::string name;
+  };
+  Watcher& watcher() { return watcher_; }
+  // What follows from a change outside; at most a few.
+  std::vector<Stale> stale_after(const Watcher::Event& event);
+  // All that was ever told, when changes were lost.
+  std::vector<Stale> everything() const;
+  // Whether a node's attributes may be kept long, if they are read after this call.
+  bool attributes_watched(std::uint64_t id) const;
+  static double attribute_seconds(bool watched, const struct stat& stat);
+
+  // How long the box's kernel may answer from what it was told, without a watch: a change outside
+  // is seen at most this late; a hidden name stays hidden, because what is cached never was hidden.
   static constexpr double kEntrySeconds = 1.0;
   static constexpr double kNoEntrySeconds = 0.25;
   static constexpr double kAttributeSeconds = 1.0;
+
+  // With one: this late where the watch missed it (a mapping that is written to, lost events).
+  static constexpr double kWatchedSeconds = 120.0;
+  static constexpr double kNoEntryWatchedSeconds = 5.0;
 
   static fuse_entry_param entry_of(const Reply& reply);
 
@@ -108,6 +136,11 @@ class FileServer {
     std::uint64_t node;
     std::vector<Entry> entries;
   };
+
+  // Watches an open directory before its entries are looked at. Whether it is watched.
+  bool watch(const NodePtr& node, const Opened& directory);
+  // Notes in a reply what is watched; `placed` is how many watches there were before it was made.
+  void note_watched(bool name_watched, std::uint64_t placed, const Found& found, Reply* reply);
 
   Opened open(const NodePtr& node, int flags);
   Opened open_directory(std::uint64_t id, NodePtr* node = nullptr);
@@ -167,6 +200,8 @@ class FileServer {
   Contents contents_;
   IndexFiles indexes_;
   HeldFiles held_;
+  Watcher watcher_;
+  std::once_flag told_unwatched_;
   const Owners owners_;
   // Shared while a path is turned into a file, alone while the box changes what paths mean.
   std::shared_mutex names_;

@@ -54,6 +54,7 @@ std::vector<Entry> FileServer::entries(const NodePtr& node) {
     path = nodes_.path(*node);
   } else {
     Opened directory = open(node, O_RDONLY | O_DIRECTORY);
+    watch(node, directory);
     const int fd = directory.fd.get();
     path = directory.path;
     add_entries(directory, fd, false, &entries);
@@ -127,6 +128,8 @@ std::size_t FileServer::list(fuse_req_t request, std::uint64_t id, char* buffer,
   if (with_attributes && real) {
     directory = open(node, O_PATH | O_DIRECTORY);
   }
+  const bool watched = directory.fd && watch(node, directory);
+  const std::uint64_t placed = watcher_.placed();
   std::size_t length = 0;
   for (; at < count; ++at) {
     const off_t next = static_cast<off_t>(serial << kSerialShift | (at + 1));
@@ -156,6 +159,7 @@ std::size_t FileServer::list(fuse_req_t request, std::uint64_t id, char* buffer,
       }
       if (!found.unsure) {
         reply = enter(node, name, found);
+        note_watched(watched, placed, found, &reply);
       }
     }
     fuse_entry_param parameters = entry_of(reply);

@@ -79,15 +79,17 @@ void forget_multi(fuse_req_t request, std::size_t count, fuse_forget_data* forge
 
 void getattr(fuse_req_t request, fuse_ino_t node, fuse_file_info*) {
   answer(request, [&](FileServer& s) {
+    const bool watched = s.attributes_watched(node);
     const struct stat stat = s.attributes(node);
-    fuse_reply_attr(request, &stat, FileServer::kAttributeSeconds);
+    fuse_reply_attr(request, &stat, FileServer::attribute_seconds(watched, stat));
   });
 }
 
 void setattr(fuse_req_t request, fuse_ino_t node, struct stat* to, int set, fuse_file_info*) {
   answer(request, [&](FileServer& s) {
+    const bool watched = s.attributes_watched(node);
     const struct stat stat = s.change(node, {*to, set});
-    fuse_reply_attr(request, &stat, FileServer::kAttributeSeconds);
+    fuse_reply_attr(request, &stat, FileServer::attribute_seconds(watched, stat));
   });
 }
 

@@ -199,6 +199,28 @@ Nodes::Ways Nodes::ways(const NodePtr& node) {
   return ways;
 }
 
+bool Nodes::watched_by_name(const NodePtr& node) const {
+  const std::lock_guard lock(mutex_);
+  return node->names.size() == 1 && node->names.front().parent->watch != 0 &&
+         node->judged_at != 0 && node->verdict.content == Content::kPlain;
+}
+
+std::vector<Nodes::Known> Nodes::known() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Known> known;
+  known.reserve(by_id_.size());
+  for (const auto& [id, node] : by_id_) {
+    if (id == kRoot) {
+      known.push_back({0, id, "", true});
+    } else if (node->kind == Node::Kind::kReal) {
+      for (const Node::Name& name : node->names) {
+        known.push_back({name.parent->id, id, name.name, node->directory()});
+      }
+    }
+  }
+  return known;
+}
+
 std::string Nodes::path(const Node& node) const {
   if (node.id == kRoot) {
     return "";

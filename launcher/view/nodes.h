@@ -44,6 +44,9 @@ struct Node {
   std::uint64_t judged_at = 0;          // Nodes::moves when `verdict` was made; 0: never
   Verdict verdict;                      // of names[0]
 
+  // The number of the watch on this directory (watcher.h); 0: none.
+  std::atomic<std::uint64_t> watch = 0;
+
   bool directory() const { return S_ISDIR(type); }
 };
 
@@ -85,6 +88,16 @@ class Nodes {
     std::shared_ptr<base::UniqueFd> pin;
   };
   Ways ways(const NodePtr& node);
+  // Whether all that decides how a file (not a directory) is shown is watched: it is an ordinary
+  // one, and its only known name is in a watched directory.
+  bool watched_by_name(const NodePtr& node) const;
+  // Every name by which the box's kernel knows something real.
+  struct Known {
+    std::uint64_t parent, node;
+    std::string name;  // "" for the root
+    bool directory;
+  };
+  std::vector<Known> known() const;
   // The best path; fails with ESTALE if there is none.
   std::string path(const Node& node) const;
 

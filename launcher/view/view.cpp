@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "launcher/view/file_server.h"
 #include "launcher/view/fuse_operations.h"
+#include "launcher/view/notifier.h"
 
 namespace agentbox::view {
 namespace {
@@ -34,10 +35,6 @@ class BlockedSignals {
 
  private:
   sigset_t before_;
-};
-
-struct EndSession {
-  void operator()(fuse_session* session) const { fuse_session_destroy(session); }
 };
 
 // The terminal is the box's; what libfuse has to say (a request that was interrupted, the end of
@@ -70,6 +67,7 @@ struct View::Server {
       for (unsigned i = 0; i < threads_wanted; ++i) {
         threads.emplace_back([this] { serve(); });
       }
+      notifier.start();
     } catch (...) {
       end();
       throw;
@@ -79,6 +77,8 @@ struct View::Server {
   ~Server() { end(); }
 
   void end() {
+    // While requests are still answered: it may wait for the kernel, and that for an answer.
+    notifier.stop();
     fuse_session_exit(session.get());
     ::eventfd_write(stop.get(), 1);
     for (std::thread& thread : threads) {
@@ -120,9 +120,10 @@ struct View::Server {
   const unsigned threads_wanted;
   FileServer files;
   base::UniqueFd stop;
-  std::unique_ptr<fuse_session, EndSession> session;
+  Session session;
   int fd = -1;
   std::vector<std::thread> threads;
+  Notifier notifier{files, session};
 };
 
 View::View(base::UniqueFd device, Config config) {

@@ -53,6 +53,13 @@ struct Config {
   // One that cannot be looked at is passed over.
   std::vector<std::string> hidden_elsewhere;  // absolute paths
   std::function<void(const Touch&)> touched;  // may be empty
+  // A hidden name was made, removed or changed outside (not by this process), in a directory that
+  // the box has looked at. From a thread of its own; may be empty.
+  std::function<void(const std::string& path)> hidden_changed;
+  // Told once, from a serving thread, that some directory cannot be watched: its changes are seen
+  // by time-outs. May be empty.
+  std::function<void()> unwatched;
+  std::size_t watches = 65'536;  // most directories watched; a quarter of the user's limit at most
   unsigned threads = 2;
   unsigned descriptors = 512;  // most real files and directories held open at once
 };

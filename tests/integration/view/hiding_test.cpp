@@ -106,8 +106,8 @@ TEST_F(Hiding, DirectoryThatBecomesHidden) {
   Result inside;
   std::thread box([&] {
     inside = view.run(
-        "cd conf; cat credentials; touch ../ready; while [ ! -e ../go ]; do sleep 0.05;"
-        " done; sleep 1.2; cat credentials; ls; cat ./credentials");
+        "top=$PWD; cd conf; cat credentials; touch ../ready; while [ ! -e $top/go ]; do sleep"
+        " 0.05; done; sleep 1.2; cat credentials; ls; cat ./credentials");
   });
   view.outside("while [ ! -e ready ]; do sleep 0.02; done; rm -rf .aws; mv conf .aws; echo " +
                kCanary + " > .aws/credentials; touch go");

@@ -227,6 +227,15 @@ MountedView::MountedView(Options options)
   config.synthetic = options.synthetic;
   config.hidden_elsewhere = options.hidden_elsewhere;
   config.descriptors = options.descriptors;
+  config.watches = options.watches;
+  config.hidden_changed = [this](const std::string& path) {
+    const std::lock_guard lock(mutex_);
+    hidden_changed_.push_back(path);
+  };
+  config.unwatched = [this] {
+    const std::lock_guard lock(mutex_);
+    ++unwatched_;
+  };
   config.touched = [this](const Touch& touch) {
     const std::lock_guard lock(mutex_);
     touches_.push_back(touch);
@@ -266,6 +275,16 @@ std::vector<std::string> MountedView::touched(Touch::Kind kind) {
     }
   }
   return paths;
+}
+
+std::vector<std::string> MountedView::hidden_changed() {
+  const std::lock_guard lock(mutex_);
+  return hidden_changed_;
+}
+
+int MountedView::unwatched() {
+  const std::lock_guard lock(mutex_);
+  return unwatched_;
 }
 
 void outlive_caches() { std::this_thread::sleep_for(std::chrono::milliseconds(1100)); }

@@ -44,6 +44,7 @@ struct Options {
   std::vector<Synthetic> synthetic;
   std::vector<std::string> hidden_elsewhere;
   unsigned descriptors = 512;
+  std::size_t watches = 1000;
   std::string real;     // the real tree; by default a new one
   std::string scratch;  // home mode: the private home; by default a new one
 
@@ -65,6 +66,11 @@ class MountedView {
   // Paths by kind, as config.touched told them.
   std::vector<std::string> touched(Touch::Kind kind);
 
+  // Hidden paths that changed outside, as config.hidden_changed told them.
+  std::vector<std::string> hidden_changed();
+  // How often config.unwatched was called.
+  int unwatched();
+
   const std::string& real() const { return real_; }
   const std::string& scratch() const { return scratch_; }
   const std::string& mount_point() const { return mount_point_.path(); }
@@ -80,6 +86,8 @@ class MountedView {
   policy::HomeRules home_;
   std::mutex mutex_;
   std::vector<Touch> touches_;
+  std::vector<std::string> hidden_changed_;
+  int unwatched_ = 0;
   pid_t box_ = -1;
   base::UniqueFd channel_;
   std::unique_ptr<View> view_;
