@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <optional>
 #include <unordered_map>
 
 #include "policy/glob.h"
@@ -70,6 +71,11 @@ struct Found {
       case Kind::kLink:
         return take(link, rule);
     }
+  }
+
+  bool empty() const {
+    return hide == nullptr && redact == nullptr && show == nullptr && readonly == nullptr &&
+           credential == nullptr && link == nullptr;
   }
 
   void add(const Found& other) {
@@ -188,6 +194,9 @@ struct FileRules::Matcher {
     std::for_each(begin_alike.begin(), begin_alike.end(), visit);
     std::for_each(others.begin(), others.end(), visit);
   }
+
+  FileDecision judge(std::vector<std::string_view>& components, std::size_t count, bool directory,
+                     Found& inherited) const;
 
   struct Match {
     Found own;    // of the component itself
@@ -320,6 +329,52 @@ void split(std::string_view path, std::vector<std::string_view>& components) {
 
 }  // namespace
 
+// `inherited` is what the components above hand down, and then also this one to those below it.
+FileDecision FileRules::Matcher::judge(std::vector<std::string_view>& components, std::size_t count,
+                                       bool directory, Found& inherited) const {
+  const Match match = this->match(components, count, directory);
+  Found found = match.own;
+  found.add(inherited);
+  // A rule against a file gives way to "show" of its own or a later layer only. Redaction and
+  // hiding never lift each other: a document that redacts more must not uncover anything.
+  FileDecision decision;
+  if (layer_of(found.hide) > layer_of(found.show)) {
+    decision.action = FileAction::kHide;
+    decision.rule = &found.hide->pattern;
+    decision.readonly = true;
+    decision.readonly_rule = decision.rule;
+    return decision;
+  }
+  if (layer_of(found.redact) > layer_of(found.show)) {
+    decision.action = FileAction::kRedact;
+    decision.rule = &found.redact->pattern;
+  } else if (layer_of(found.credential) > layer_of(found.show)) {
+    decision.action = FileAction::kHideIfCredential;
+    decision.rule = &found.credential->pattern;
+  } else if (found.show != nullptr) {
+    decision.rule = &found.show->pattern;
+  }
+  const Rule* readonly = found.readonly;
+  if (readonly == nullptr && decision.action == FileAction::kRedact) {
+    readonly = found.redact;
+  }
+  if (readonly == nullptr && found.link != nullptr) {
+    readonly = found.link;
+    decision.link = found.link->link;
+  }
+  decision.readonly = readonly != nullptr;
+  decision.readonly_rule = readonly == nullptr ? nullptr : &readonly->pattern;
+  // Redaction and read-only hold for all below; "show" of a directory speaks of it alone.
+  if (match.own.redact != nullptr && decision.action == FileAction::kRedact) {
+    inherited.add(*match.own.redact);
+  }
+  if (match.own.readonly != nullptr) {
+    inherited.add(*match.own.readonly);
+  }
+  inherited.add(match.below);
+  return decision;
+}
+
 FileDecision FileRules::judge(std::string_view path, bool directory) const {
   // Kept by the thread: this runs at every lookup of a tree walk, and allocation would double it.
   static thread_local std::vector<std::string_view> components;
@@ -328,49 +383,79 @@ FileDecision FileRules::judge(std::string_view path, bool directory) const {
   Found inherited;
   for (std::size_t count = 1; count <= components.size(); ++count) {
     const bool last = count == components.size();
-    const Matcher::Match match = matcher_->match(components, count, !last || directory);
-    Found found = match.own;
-    found.add(inherited);
-    // A rule against a file gives way to "show" of its own or a later layer only. Redaction and
-    // hiding never lift each other: a document that redacts more must not uncover anything.
-    decision = {};
-    if (layer_of(found.hide) > layer_of(found.show)) {
-      decision.action = FileAction::kHide;
-      decision.rule = &found.hide->pattern;
-      decision.readonly = true;
-      decision.readonly_rule = decision.rule;
-      return decision;
+    decision = matcher_->judge(components, count, !last || directory, inherited);
+    if (decision.action == FileAction::kHide) {
+      break;
     }
-    if (layer_of(found.redact) > layer_of(found.show)) {
-      decision.action = FileAction::kRedact;
-      decision.rule = &found.redact->pattern;
-    } else if (layer_of(found.credential) > layer_of(found.show)) {
-      decision.action = FileAction::kHideIfCredential;
-      decision.rule = &found.credential->pattern;
-    } else if (found.show != nullptr) {
-      decision.rule = &found.show->pattern;
-    }
-    const Rule* readonly = found.readonly;
-    if (readonly == nullptr && decision.action == FileAction::kRedact) {
-      readonly = found.redact;
-    }
-    if (readonly == nullptr && found.link != nullptr) {
-      readonly = found.link;
-      decision.link = found.link->link;
-    }
-    decision.readonly = readonly != nullptr;
-    decision.readonly_rule = readonly == nullptr ? nullptr : &readonly->pattern;
-    // Redaction and read-only hold for all below; "show" of a directory speaks of it alone.
-    if (match.own.redact != nullptr && decision.action == FileAction::kRedact) {
-      inherited.add(*match.own.redact);
-    }
-    if (match.own.readonly != nullptr) {
-      inherited.add(*match.own.readonly);
-    }
-    inherited.add(match.below);
   }
   return decision;
 }
+
+struct FileRules::Directory::Rest {
+  Found inherited;
+  std::optional<FileDecision> hidden;  // the directory is, or one above it
+};
+
+struct FileRules::Directory::Place {
+  // The path's components from `judged` on are still to be judged.
+  Place(const Matcher* its_matcher, std::string_view its_path)
+      : matcher(its_matcher), path(its_path) {
+    split(path, components);
+  }
+
+  void judge_from(std::size_t judged, const Handed& above) {
+    handed = above;
+    Rest rest = above == nullptr ? Rest() : *above;
+    for (std::size_t count = judged + 1; count <= components.size() && !rest.hidden; ++count) {
+      const FileDecision decision = matcher->judge(components, count, true, rest.inherited);
+      if (decision.action == FileAction::kHide) {
+        rest.hidden = decision;
+      }
+    }
+    if (rest.hidden || !rest.inherited.empty()) {
+      handed = std::make_shared<const Rest>(rest);
+    }
+  }
+
+  const Matcher* const matcher;
+  const std::string path;
+  std::vector<std::string_view> components;  // of `path`
+  Handed handed;
+};
+
+FileRules::Directory::Directory(const FileRules& rules, std::string_view path,
+                                const Handed& above) {
+  auto place = std::make_unique<Place>(rules.matcher_.get(), path);
+  place->judge_from(place->components.empty() ? 0 : place->components.size() - 1, above);
+  place_ = std::move(place);
+}
+
+FileRules::Directory::Directory(const FileRules& rules, std::string_view path) {
+  auto place = std::make_unique<Place>(rules.matcher_.get(), path);
+  place->judge_from(0, nullptr);
+  place_ = std::move(place);
+}
+
+FileRules::Directory::~Directory() = default;
+FileRules::Directory::Directory(Directory&&) noexcept = default;
+FileRules::Directory& FileRules::Directory::operator=(Directory&&) noexcept = default;
+
+FileDecision FileRules::Directory::judge(std::string_view name, bool directory) const {
+  if (const FileDecision* decision = hidden()) {
+    return *decision;
+  }
+  static thread_local std::vector<std::string_view> components;
+  components.assign(place_->components.begin(), place_->components.end());
+  components.push_back(name);
+  Found inherited = place_->handed == nullptr ? Found() : place_->handed->inherited;
+  return place_->matcher->judge(components, components.size(), directory, inherited);
+}
+
+const FileDecision* FileRules::Directory::hidden() const {
+  return place_->handed != nullptr && place_->handed->hidden ? &*place_->handed->hidden : nullptr;
+}
+
+const FileRules::Directory::Handed& FileRules::Directory::handed() const { return place_->handed; }
 
 bool FileRules::reaches_below(std::string_view directory) const {
   std::vector<std::string_view> components;

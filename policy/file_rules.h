@@ -41,9 +41,38 @@ class FileRules {
   // same moment, perhaps by another session, would change its rights on the way.
   bool reaches_below(std::string_view directory) const;
 
+  // A directory met on a way down the tree. Judges the names in it without judging the directories
+  // above it again for each. Any thread may ask; the rules must outlive it.
+  class Directory;
+
  private:
   struct Matcher;
   std::unique_ptr<const Matcher> matcher_;
+};
+
+class FileRules::Directory {
+ public:
+  // What a directory and those above it say of all below it: little, so that it can be kept for
+  // each of many directories. Null: nothing.
+  struct Rest;
+  using Handed = std::shared_ptr<const Rest>;
+
+  // `path` as for FileRules::judge(); `above` is handed() of the directory that it is in.
+  Directory(const FileRules& rules, std::string_view path, const Handed& above);
+  Directory(const FileRules& rules, std::string_view path);
+  ~Directory();
+  Directory(Directory&&) noexcept;
+  Directory& operator=(Directory&&) noexcept;
+
+  // What FileRules::judge() says of the path of that name.
+  FileDecision judge(std::string_view name, bool directory) const;
+  // The decision that hides this directory and so all below it; null if nothing does.
+  const FileDecision* hidden() const;
+  const Handed& handed() const;
+
+ private:
+  struct Place;
+  std::unique_ptr<const Place> place_;
 };
 
 enum class HomeAccess {

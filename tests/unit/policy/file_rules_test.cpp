@@ -361,5 +361,41 @@ TEST(Home, DepthThenLayerThenNarrowness) {
   EXPECT_EQ(rules.judge("c"), HomeAccess::kRead);
 }
 
+// Every path of a small alphabet, three deep: the way down must say what the whole path says.
+TEST(Directory, JudgesAsTheWholePathIsJudged) {
+  Policy policy = floor_policy();
+  policy.files.hide.push_back(rule("a/.git/**"));
+  policy.files.redact.push_back(rule("config/*.yaml"));
+  policy.files.readonly.push_back(rule("a/**/config"));
+  policy.files.show.push_back(rule(".env.local", Layer::kRepository));
+  const FileRules rules(policy);
+  const std::vector<std::string> names = {"a",      ".env",      ".env.local", "config",
+                                          "b.yaml", ".git",      "HEAD",       ".npmrc",
+                                          "hooks",  "secrets.d", "id_rsa"};
+  const auto same = [](const FileDecision& one, const FileDecision& other) {
+    return one.action == other.action && one.readonly == other.readonly && one.rule == other.rule &&
+           one.readonly_rule == other.readonly_rule && one.link == other.link;
+  };
+  std::size_t hidden_paths = 0;
+  const FileRules::Directory root(rules, "");
+  for (const std::string& one : names) {
+    const FileRules::Directory first(rules, one, root.handed());
+    for (const std::string& two : names) {
+      const FileRules::Directory second(rules, one + "/" + two, first.handed());
+      const FileRules::Directory direct(rules, one + "/" + two);
+      for (const std::string& three : names) {
+        for (const bool directory : {false, true}) {
+          const std::string path = one + "/" + two + "/" + three;
+          const FileDecision whole = rules.judge(path, directory);
+          EXPECT_TRUE(same(second.judge(three, directory), whole)) << path;
+          EXPECT_TRUE(same(direct.judge(three, directory), whole)) << path;
+          hidden_paths += whole.action == FileAction::kHide ? 1 : 0;
+        }
+      }
+    }
+  }
+  EXPECT_GT(hidden_paths, 100u);
+}
+
 }  // namespace
 }  // namespace agentbox::policy
