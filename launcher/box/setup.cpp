@@ -221,6 +221,11 @@ void Compiler::views() {
   for (std::size_t i = 0; i < plan_.views.size(); ++i) {
     add("create live view", create_view, plan_.views[i]).index = i;
   }
+  for (const Overlay& overlay : plan_.overlays) {
+    Step& step = add("create overlay", create_overlay, overlay.lower);
+    step.source = "/" + relative(overlay.upper);
+    step.target = "/" + relative(overlay.work);
+  }
 }
 
 void Compiler::network() {
@@ -246,7 +251,7 @@ void Compiler::streams() {
   } else {
     add("open pipes", open_pipes);
   }
-  const std::size_t count = plan_.views.size() + plan_.sockets.size() + 5;
+  const std::size_t count = plan_.views.size() + plan_.overlays.size() + plan_.sockets.size() + 5;
   if (count > kMostHandles) {
     throw Error(Status::kConfiguration, "box plan: " + std::to_string(count) +
                                             " views and sockets are too many, at most " +
@@ -497,6 +502,13 @@ std::string hint(const Step& step, int error) {
   }
   if (step.run == create_view && (error == EACCES || error == EPERM)) {
     return "let every user open it: sudo chmod 0666 /dev/fuse";
+  }
+  if (step.run == create_overlay) {
+    return "a layer needs overlayfs for unprivileged users (Linux 5.11), a state directory on a "
+           "file "
+           "system that it can write to (ext4, XFS, Btrfs, tmpfs; not NFS, not another overlay), "
+           "and "
+           "no other mount below the directory; without --review nothing of this is needed";
   }
   if (step.run == mount_proc && error == EPERM) {
     return "the container masks /proc; start it with --security-opt systempaths=unconfined";

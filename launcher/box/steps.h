@@ -18,6 +18,8 @@ int open_socket(Context& context, const Step& step);  // index: into addresses; 
 // mounts.cpp
 int make_mounts_private(Context& context, const Step& step);
 int create_view(Context& context, const Step& step);  // index: into Context::views
+int create_overlay(Context& context,
+                   const Step& step);  // subject: lower; source: upper; target: work
 int create_secrets(Context& context, const Step& step);
 int create_scratch_home(Context& context, const Step& step);
 int create_root(Context& context, const Step& step);
