@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <utility>
 
 #include "base/directories.h"
@@ -20,6 +21,7 @@
 #include "launcher/session/prepared.h"
 #include "launcher/session/paths.h"
 #include "launcher/session/program.h"
+#include "launcher/session/review.h"
 #include "launcher/session/store.h"
 #include "launcher/session/world.h"
 #include "launcher/terminal/relay.h"
@@ -218,15 +220,12 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
   return status;
 }
 
-}  // namespace
-
-int run(const RunRequest& request) {
-  const Prepared prepared(request);
-  const Decisions decisions(prepared.policy, request.scope);
+// All that exists while the box does; a layer is mounted until this returns.
+int run_in_world(const RunRequest& request, const Prepared& prepared, const Decisions& decisions,
+                 std::optional<review::Layer>& layer) {
   std::vector<Grant> grants =
       collect_grants(prepared.policy, request.scope, prepared.project, prepared.layers.templates,
                      request.env_files);
-
   const audit::Record common = common_record(prepared, request);
   Recorder recorder(base::state_directory() + "/audit", common);
   World world(prepared.identity, prepared.project, prepared.policy, decisions, recorder,
@@ -241,6 +240,12 @@ int run(const RunRequest& request) {
       request.command.front(), search_path == nullptr ? "" : search_path,
       prepared.project.working_directory,
       [&](const std::string& path) { return world.shows(path); });
+  if (request.review) {
+    layer.emplace(review::Layer::create(
+        review_directory(), review_manifest(prepared, request, common.session, world.parts())));
+    world.cover(*layer);
+    layer->wait_for_clock();
+  }
 
   harden();
   recorder.write(session_record("start"));
@@ -255,6 +260,26 @@ int run(const RunRequest& request) {
     audit::Record end = session_record("failed");
     end.error = error.what();
     recorder.note(std::move(end));
+    throw;
+  }
+}
+
+}  // namespace
+
+int run(const RunRequest& request) {
+  const Prepared prepared(request);
+  const Decisions decisions(prepared.policy, request.scope);
+  std::optional<review::Layer> layer;
+  try {
+    const int status = run_in_world(request, prepared, decisions, layer);
+    if (layer) {
+      end_layer(*layer, decisions.files, request.quiet);
+    }
+    return status;
+  } catch (...) {
+    if (layer) {
+      end_layer(*layer, decisions.files, request.quiet);
+    }
     throw;
   }
 }

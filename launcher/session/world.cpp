@@ -118,6 +118,29 @@ void World::add_network() {
   }
 }
 
+std::vector<review::Part> World::parts() const {
+  std::vector<review::Part> parts;
+  for (const Mounted& mounted : mounted_) {
+    if (!mounted.home) {
+      parts.push_back({.root = mounted.root, .prefix = mounted.prefix});
+    }
+  }
+  return parts;
+}
+
+void World::cover(const review::Layer& layer) {
+  const std::vector<review::Part>& parts = layer.manifest().parts;
+  for (Mounted& mounted : mounted_) {
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      if (!mounted.home && parts[i].root == mounted.root) {
+        mounted.overlay = plan_.overlays.size();
+        plan_.overlays.push_back(
+            {.lower = mounted.root, .upper = layer.upper(i), .work = layer.work(i)});
+      }
+    }
+  }
+}
+
 bool World::shows(const std::string& path) const {
   if (is_below(path, project_.root)) {
     return true;
@@ -157,20 +180,29 @@ void World::deliver_file(const std::string& name, const std::string& path) {
       {.path = relative_to(target, holder->root), .symlink = true, .content = link_text});
 }
 
-view::Config World::configure(Mounted& mounted, base::UniqueFd fresh_home) {
+view::Config World::configure(Mounted& mounted, box::Handles& handles) {
   view::Config config;
-  // The path was resolved before; a link in it now is one that a box beside has put there.
-  config.root = base::open_beneath(base::open_at(AT_FDCWD, "/", O_PATH | O_DIRECTORY).get(),
-                                   "." + mounted.root, O_PATH | O_DIRECTORY);
+  if (mounted.overlay) {
+    config.root = std::move(handles.overlays[*mounted.overlay]);
+    config.watches = 0;  // an overlay does not tell what changes below it
+  } else {
+    // The path was resolved before; a link in it now is one that a box beside has put there.
+    config.root = base::open_beneath(base::open_at(AT_FDCWD, "/", O_PATH | O_DIRECTORY).get(),
+                                     "." + mounted.root, O_PATH | O_DIRECTORY);
+  }
+  config.path = mounted.root;
   config.synthetic = std::move(mounted.synthetic);
   config.touched = [this, root = mounted.root](const view::Touch& touch) {
     note_touch(recorder_, root, touch);
   };
-  config.unwatched = [this, root = mounted.root] { note_unwatched(recorder_, root); };
+  if (!mounted.overlay) {
+    config.unwatched = [this, root = mounted.root] { note_unwatched(recorder_, root); };
+  }
   if (mounted.home) {
     config.home = &decisions_.home;
     config.threads = 1;  // seldom busy, and a thread costs a launch
-    config.scratch = fresh_home ? std::move(fresh_home) : open_scratch(project_);
+    config.scratch =
+        handles.scratch_home ? std::move(handles.scratch_home) : open_scratch(project_);
     for (const Mounted& inner : mounted_) {
       if (!inner.home && is_below(inner.root, mounted.root)) {
         prepare_mount_point(config.scratch.get(), relative_to(inner.root, mounted.root));
@@ -187,10 +219,8 @@ view::Config World::configure(Mounted& mounted, base::UniqueFd fresh_home) {
 
 void World::serve(box::Handles& handles) {
   for (std::size_t i = 0; i < mounted_.size(); ++i) {
-    views_.push_back(std::make_unique<view::View>(
-        std::move(handles.views[i]),
-        configure(mounted_[i],
-                  mounted_[i].home ? std::move(handles.scratch_home) : base::UniqueFd())));
+    views_.push_back(
+        std::make_unique<view::View>(std::move(handles.views[i]), configure(mounted_[i], handles)));
   }
   if (!handles.sockets.empty()) {
     egress_ = std::make_unique<egress::Egress>(

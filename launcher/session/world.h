@@ -2,11 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "launcher/box/box.h"
 #include "launcher/egress/egress.h"
+#include "launcher/review/layer.h"
 #include "launcher/session/grants.h"
 #include "launcher/session/identity.h"
 #include "launcher/session/project.h"
@@ -39,6 +41,10 @@ class World {
   World(const Identity& identity, const Project& project, const policy::Policy& policy,
         const Decisions& decisions, Recorder& recorder, const WorldOptions& options);
 
+  // What a layer of this session has to cover, and that it shall: call it before the plan is used.
+  // The layer must outlive this.
+  std::vector<review::Part> parts() const;
+  void cover(const review::Layer& layer);
   // What the box is to be; complete after construction.
   const box::Plan& plan() const { return plan_; }
   // Whether the command will find this absolute path.
@@ -53,14 +59,15 @@ class World {
 
  private:
   struct Mounted {
-    std::string root;    // the real directory, also the mount point
+    std::string root;  // the real directory, also the mount point
     bool home = false;
     std::string prefix;  // put before paths that the file rules judge
     std::vector<view::Synthetic> synthetic;
+    std::optional<std::size_t> overlay = std::nullopt;  // of the plan
   };
 
   void add_network();
-  view::Config configure(Mounted& mounted, base::UniqueFd fresh_home);
+  view::Config configure(Mounted& mounted, box::Handles& handles);
 
   const Identity& identity_;
   const Project& project_;
