@@ -42,7 +42,7 @@ struct Box::State {
   Context context;
   std::vector<Step> steps;
   std::size_t views = 0, overlays = 0, sockets = 0;
-  bool terminal = false, scratch_home = false;
+  bool terminal = false, scratch_home = false, guarded = false;
   UniqueFd control, launch, process;  // `process` is the pidfd of the box's first process
   bool exited = false;                // kExited has been reported
 };
@@ -303,6 +303,7 @@ Box Box::start(const Plan& plan) {
   state.sockets = plan.sockets.size();
   state.terminal = plan.terminal;
   state.scratch_home = plan.scratch_home;
+  state.guarded = plan.guarded;
 
   const UniqueFd proc = open_proc();
   Pair control = socket_pair(SOCK_SEQPACKET);
@@ -360,6 +361,7 @@ Handles Box::handles() {
   Received received = expect(state_->control.get(), state_->steps, Report::Kind::kHandles);
   auto& descriptors = received.descriptors;
   const std::size_t count = state_->views + state_->overlays + state_->sockets + 1 +
+                            (state_->guarded ? 2 : 0) +
                             (state_->scratch_home ? 1 : 0) + (state_->terminal ? 1 : 3);
   if (descriptors.size() != count) {
     throw Error(Status::kFailed, "the box handed out the wrong number of descriptors");
@@ -375,6 +377,10 @@ Handles Box::handles() {
   }
   for (std::size_t i = 0; i < state_->sockets; ++i) {
     handles.sockets.push_back(take());
+  }
+  if (state_->guarded) {
+    handles.users = take();
+    handles.mounts = take();
   }
   handles.secrets = take();
   if (state_->scratch_home) {

@@ -54,6 +54,7 @@ struct Plan {
   // Mount points of live views, outer before inner; served through Handles::views.
   std::vector<std::string> views;
   std::vector<Overlay> overlays;          // handed out: Handles::overlays
+  std::vector<std::string> scratch;       // made empty, writable, gone with the box
   std::vector<std::string> local_routes;  // "198.18.0.0/15": delivered to the box itself (AnyIP)
   std::vector<Socket> sockets;
   std::string working_directory;
@@ -61,6 +62,7 @@ struct Plan {
   bool terminal = false;         // give the command a PTY of the box's own devpts
   bool scratch_home = false;     // hand out a tmpfs for a home that is gone with the box
   bool user_namespaces = false;  // leave clone/unshare(CLONE_NEWUSER) open
+  bool guarded = false;          // hand out the namespaces, for a Guard; not with user_namespaces
   Limits limits;
 };
 
@@ -72,6 +74,7 @@ struct Handles {
   base::UniqueFd terminal;               // PTY master, if Plan::terminal
   base::UniqueFd input, output, error;   // else: our ends of the command's stdio pipes
   base::UniqueFd scratch_home;           // root of a tmpfs mounted nowhere, if Plan::scratch_home
+  base::UniqueFd users, mounts;          // the box's namespaces, if Plan::guarded
   base::UniqueFd secrets;  // root of the tmpfs that the box sees read-only at kSecretsDirectory
 };
 inline constexpr char kSecretsDirectory[] = "/run/agentbox/secrets";

@@ -260,6 +260,12 @@ int make_file(Context& context, const Step& step) {
   return 0;
 }
 
+int make_hidden_file(Context& context, const Step& step) {
+  // A socket: nobody can open it, whatever its mode and whoever asks (ENXIO), and git takes it
+  // neither for a file to add nor for one that is gone.
+  return error_of(::mknodat(context.root, step.target.c_str(), S_IFSOCK, 0));
+}
+
 int make_symlink(Context& context, const Step& step) {
   return error_of(::symlinkat(step.source.c_str(), context.root, step.target.c_str()));
 }

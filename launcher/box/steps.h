@@ -9,6 +9,7 @@ namespace agentbox::box {
 // identity.cpp
 int map_identity(Context& context, const Step& step);
 int set_host_name(Context& context, const Step& step);
+int open_namespace(Context& context, const Step& step);  // source: below the outer /proc
 
 // network.cpp
 int raise_loopback(Context& context, const Step& step);
@@ -25,6 +26,7 @@ int create_scratch_home(Context& context, const Step& step);
 int create_root(Context& context, const Step& step);
 int make_directory(Context& context, const Step& step);  // number: mode
 int make_file(Context& context, const Step& step);       // source: content
+int make_hidden_file(Context& context, const Step& step);
 int make_symlink(Context& context, const Step& step);    // source: the link's text
 int bind_path(Context& context, const Step& step);       // number: MOUNT_ATTR_*; flag: optional
 int seal_system(Context& context, const Step& step);
