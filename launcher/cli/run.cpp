@@ -46,6 +46,9 @@ int run(const Arguments& arguments) {
        "an empty private home, thrown away at the end")
       ("review", po::bool_switch(&request.review),
        "keep what the command changes in the project in a layer, for `agentbox review`")
+      ("view", po::value(&request.view)->value_name("KIND"),
+       "how files are shown: live, masks (weaker; refused where the policy says live), or auto: "
+       "live where /dev/fuse opens, else masks (default: auto)")
       ("no-masking", po::bool_switch(&request.masking),
        "let secret values through to the output; logged")
       ("quiet,q", po::bool_switch(&request.quiet), "no line about the session on a terminal");

@@ -14,6 +14,7 @@ struct RunRequest {
   bool masking = true;
   bool fresh = false;  // a home that is thrown away at the end
   bool review = false;  // what the command changes in the project goes into a layer
+  std::string view = "auto";  // "live", "masks": see choose_tier()
   bool quiet = false;  // no line about the session on a terminal
   std::vector<std::string> command;
 };

@@ -96,12 +96,23 @@ World::World(const Identity& identity, const Project& project, const policy::Pol
   // Outer before inner: a mount point below another view is looked up through it.
   std::sort(mounted_.begin(), mounted_.end(),
             [](const Mounted& a, const Mounted& b) { return a.root.size() < b.root.size(); });
-  for (const Mounted& mounted : mounted_) {
-    plan_.views.push_back(mounted.root);
+  if (options.tier == Tier::kLive) {
+    for (const Mounted& mounted : mounted_) {
+      plan_.views.push_back(mounted.root);
+    }
+    plan_.scratch_home = options.fresh;
+  } else {
+    std::vector<MaskedFiles::Place> places;
+    for (const Mounted& mounted : mounted_) {
+      if (!mounted.home) {
+        places.push_back({mounted.root, mounted.prefix});
+      }
+    }
+    masked_ = std::make_unique<MaskedFiles>(identity, project, policy, decisions.home, places,
+                                            options.fresh, plan_);
   }
   plan_.working_directory = project.working_directory;
   plan_.terminal = options.terminal;
-  plan_.scratch_home = options.fresh;
   plan_.user_namespaces = policy.user_namespaces;
   plan_.limits = {.memory = policy.limits.memory,
                   .processes = policy.limits.processes,
@@ -163,6 +174,10 @@ void World::deliver_file(const std::string& name, const std::string& path) {
   if (target == link_text) {
     return;
   }
+  if (masked_ != nullptr) {
+    masked_->add_link(target, link_text, plan_);
+    return;
+  }
   // The innermost view that holds the path shows the link.
   Mounted* holder = nullptr;
   for (Mounted& mounted : mounted_) {
@@ -218,7 +233,10 @@ view::Config World::configure(Mounted& mounted, box::Handles& handles) {
 }
 
 void World::serve(box::Handles& handles) {
-  for (std::size_t i = 0; i < mounted_.size(); ++i) {
+  if (masked_ != nullptr) {
+    masked_->start(handles);
+  }
+  for (std::size_t i = 0; i < handles.views.size(); ++i) {
     views_.push_back(
         std::make_unique<view::View>(std::move(handles.views[i]), configure(mounted_[i], handles)));
   }
@@ -226,6 +244,12 @@ void World::serve(box::Handles& handles) {
     egress_ = std::make_unique<egress::Egress>(
         decisions_.network, std::move(handles.sockets),
         [this](const egress::Connection& connection) { record_connection(recorder_, connection); });
+  }
+}
+
+void World::finish() {
+  if (masked_ != nullptr) {
+    masked_->cover(decisions_.files, recorder_);
   }
 }
 

@@ -11,8 +11,10 @@
 #include "launcher/review/layer.h"
 #include "launcher/session/grants.h"
 #include "launcher/session/identity.h"
+#include "launcher/session/masked_files.h"
 #include "launcher/session/project.h"
 #include "launcher/session/recorder.h"
+#include "launcher/session/tier.h"
 #include "launcher/view/view.h"
 #include "policy/file_rules.h"
 #include "policy/network_rules.h"
@@ -33,6 +35,7 @@ struct Decisions {
 struct WorldOptions {
   bool terminal = false;  // the command gets a PTY
   bool fresh = false;     // the scratch home is a tmpfs, gone with the box
+  Tier tier = Tier::kLive;
 };
 
 // Owns the views and the network relay of one box. Destroy it after the box.
@@ -54,6 +57,8 @@ class World {
   void deliver_file(const std::string& name, const std::string& path);
   // Starts serving; needs the descriptors of the box.
   void serve(box::Handles& handles);
+  // The last step before the command runs, once the box is ready.
+  void finish();
   // Writes a secret's file into the box's private directory.
   static void write_secret(const box::Handles& handles, const Released& secret);
 
@@ -78,6 +83,7 @@ class World {
   std::vector<Mounted> mounted_;
   std::string git_directory_;  // of which the box may make linked worktrees; empty: of none
   std::vector<std::unique_ptr<view::View>> views_;
+  std::unique_ptr<MaskedFiles> masked_;  // instead of them
   std::unique_ptr<egress::Egress> egress_;
 };
 
