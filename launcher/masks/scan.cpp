@@ -100,7 +100,9 @@ bool Scan::entry(std::size_t tree, const std::string& path, int directory, const
   if (S_ISLNK(status.st_mode)) {
     return false;
   }
+  // No look is taken into what may hold references only: masks stay until somebody touches them.
   const bool hide = decision.action == FileAction::kHide ||
+                    decision.action == FileAction::kHideUnlessReferences ||
                     (!is_directory && decision.action == FileAction::kRedact) ||
                     (!is_directory && decision.action == FileAction::kHideIfCredential &&
                      may_hold_credential(directory, name));
@@ -155,7 +157,8 @@ void Scan::name(const Directory& place, std::string_view name) {
   const bool is_directory = S_ISDIR(status.st_mode);
   const FileDecision decision = rules_.judge(judged(place.tree, path), is_directory);
   if (S_ISLNK(status.st_mode)) {
-    if (decision.readonly && decision.action != FileAction::kHide) {
+    if (decision.readonly && decision.action != FileAction::kHide &&
+        decision.action != FileAction::kHideUnlessReferences) {
       masks_.push_back({place.tree,
                         path,
                         Cover::kReadOnly,

@@ -312,6 +312,7 @@ void Collector::judge(Change* change, int upper, int real) const {
       case policy::FileAction::kShow:
         break;
       case policy::FileAction::kHide:
+      case policy::FileAction::kHideUnlessReferences:
         return refuse("it is hidden from boxes" + rule_text(decision.rule));
       case policy::FileAction::kHideIfCredential: {
         const int where = mode == change->after ? upper : real;

@@ -136,6 +136,7 @@ IndexFiles::Judged IndexFiles::judge(const GitIndex& index, const Worktrees& wor
         case policy::FileAction::kShow:
           break;
         case policy::FileAction::kHide:
+        case policy::FileAction::kHideUnlessReferences:
           hidden = true;
           break;
         case policy::FileAction::kRedact:
