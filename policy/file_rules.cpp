@@ -339,10 +339,7 @@ FileDecision FileRules::Matcher::judge(std::vector<std::string_view>& components
   // hiding never lift each other: a document that redacts more must not uncover anything.
   FileDecision decision;
   if (layer_of(found.hide) > layer_of(found.show)) {
-    const bool shipped = found.hide->layer <= static_cast<int>(Layer::kProfile);
-    decision.action = shipped && !directory && found.hide == match.own.hide
-                          ? FileAction::kHideUnlessReferences
-                          : FileAction::kHide;
+    decision.action = FileAction::kHide;
     decision.rule = &found.hide->pattern;
     decision.readonly = true;
     decision.readonly_rule = decision.rule;

@@ -34,18 +34,14 @@ void Recorder::demand(audit::Record record) {
   try {
     write(std::move(record));
   } catch (...) {
-    fail(std::current_exception());
+    const std::lock_guard lock(mutex_);
+    if (!failure_) {
+      failure_ = std::current_exception();
+      const std::uint64_t one = 1;
+      // The counter cannot overflow: this is written once.
+      [[maybe_unused]] const ssize_t n = ::write(failed_.get(), &one, sizeof one);
+    }
     throw;
-  }
-}
-
-void Recorder::fail(std::exception_ptr failure) noexcept {
-  const std::lock_guard lock(mutex_);
-  if (!failure_) {
-    failure_ = std::move(failure);
-    const std::uint64_t one = 1;
-    // The counter cannot overflow: this is written once.
-    [[maybe_unused]] const ssize_t n = ::write(failed_.get(), &one, sizeof one);
   }
 }
 

@@ -2,7 +2,7 @@
 # linking of them (measured in docs/performance.md). glibc stays dynamic: name service needs it.
 include(FindPkgConfig)
 find_package(Threads REQUIRED)
-foreach(library fuse3 seccomp cap sodium boost_program_options)
+foreach(library fuse3 seccomp cap sodium boost_program_options hs hs_runtime)
   string(TOUPPER ${library} name)
   string(REPLACE "BOOST_PROGRAM_OPTIONS" "PROGRAM_OPTIONS" name ${name})
   find_library(${name}_ARCHIVE NAMES lib${library}.a REQUIRED)

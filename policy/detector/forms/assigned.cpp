@@ -1,0 +1,292 @@
+// Values given to a name that promises a secret.
+#include <algorithm>
+#include <array>
+
+#include "policy/detector/assignment.h"
+#include "policy/detector/base64.h"
+#include "policy/detector/bytes.h"
+#include "policy/detector/placeholder.h"
+#include "policy/detector/promise.h"
+#include "policy/detector/randomness.h"
+#include "policy/detector/scan.h"
+#include "policy/detector/shape.h"
+
+namespace agentbox::policy::detect {
+
+namespace {
+
+using Way = Assignment::Way;
+
+bool all_are(std::string_view value, std::uint16_t classes) {
+  return std::all_of(value.begin(), value.end(), [&](char c) { return is(c, classes); });
+}
+
+bool has(std::string_view value, std::uint16_t classes) {
+  return std::any_of(value.begin(), value.end(), [&](char c) { return is(c, classes); });
+}
+
+bool is_uuid(std::string_view value) {
+  static const std::vector<Shape> kUuid = Shape::parse("<x8>-<x4>-<x4>-<x4>-<x12>");
+  return value.size() == 36 && kUuid[0].covers(value);
+}
+
+bool is_digest(std::string_view value) {
+  return (value.size() == 32 || value.size() == 40 || value.size() == 64 || value.size() == 128) &&
+         all_are(value, kHex);
+}
+
+// The parts of a name, as in "app.form.password-label" and "getUserToken": what programs call
+// things, not what they keep secret.
+bool is_identifier(std::string_view value) {
+  if (!all_are(value, kWord | kDash | kDot | kPlusSlash) || has(value.substr(0, 1), kDigit)) {
+    return false;
+  }
+  const bool words = has(value, kUnderscore | kDash | kDot | kPlusSlash) ||
+                     (has(value, kLower) && has(value.substr(1), kUpper));
+  const auto digits =
+      std::count_if(value.begin(), value.end(), [](char c) { return is(c, kDigit); });
+  return words && digits <= 3 && strangeness(value) < 0.3;
+}
+
+bool is_sentence(std::string_view value) { return has(value, kSpace); }
+
+// "(", "[" or "->" of an expression in code.
+bool is_expression(std::string_view value) {
+  if (value.find("->") != value.npos || value.find("::") != value.npos ||
+      value.find("=>") != value.npos || value.find("&&") != value.npos ||
+      value.find("||") != value.npos) {
+    return true;
+  }
+  const std::size_t open = value.find_first_of("([");
+  if (open == value.npos) {
+    return false;
+  }
+  const std::string_view callee = value.substr(0, open);
+  return value.find_first_of(")]", open) != value.npos || (open > 0 && strangeness(callee) < 0.3) ||
+         open == 0;
+}
+
+bool is_password(const Scan& scan, const Assignment& found, std::string_view value) {
+  const bool literal = found.way == Way::kQuoted || found.way == Way::kElement;
+  const bool setting = found.way == Way::kBare || (scan.path.settings && literal);
+  constexpr std::size_t kLeast = 5;
+  if (value.size() < kLeast || value.size() > 256 || is_sentence(value) || is_expression(value)) {
+    return false;
+  }
+  if (found.way == Way::kBare &&
+      (value.back() == '{' || value.back() == '(' || value.back() == '>' || value.front() == '<')) {
+    return false;
+  }
+  const bool digits = has(value, kDigit);
+  const bool letters = has(value, kLetter);
+  const bool marks = !all_are(value, kWord | kDash | kDot);
+  if (!letters) {
+    // "120000" is more often a number than a password.
+    return digits && (marks ? value.size() >= 8 && setting : value.size() >= 8 && literal);
+  }
+  if (is_identifier(value) && !(setting && digits && value.size() >= 8)) {
+    // Words with dashes between are passwords, too, where no code is: four of them.
+    return setting && !scan.path.code && value.size() >= 20 &&
+           std::count(value.begin(), value.end(), '-') >= 3 && !has(value, kDot | kPlusSlash);
+  }
+  if (!digits && !marks) {  // letters alone
+    if (has(value, kLower) && has(value, kUpper) && value.size() >= 8 &&
+        strangeness(value) >= 0.3) {
+      return true;
+    }
+    return value.size() >= 8 &&
+           (strangeness(value) >= 0.45 || (setting && !scan.path.code && value.size() >= 10));
+  }
+  switch (found.way) {
+    case Way::kQuoted:
+    case Way::kElement:
+    case Way::kWord:
+      return value.size() >= 6 || scan.path.settings;
+    case Way::kBare:
+      return !scan.path.code || strangeness(value) >= 0.3;
+    case Way::kArgument:
+    case Way::kCompared:
+      return value.size() >= 8 && (strangeness(value) >= 0.3 || marks) && !value.starts_with("#") &&
+             !value.starts_with(".");
+    case Way::kInline:
+      return value.size() >= 6 && digits && (!scan.path.code || looks_random(value, 0.3));
+  }
+  return false;
+}
+
+bool is_secret(const Scan& scan, const Assignment& found, std::string_view value) {
+  if (value.size() < 8 || is_sentence(value) || is_expression(value)) {
+    return false;
+  }
+  const bool bare = found.way == Way::kBare || found.way == Way::kInline;
+  if (bare && scan.path.code && value.size() < 16) {
+    return false;
+  }
+  if (all_are(value, kDigit | kDot | kDash)) {
+    return false;
+  }
+  if (is_uuid(value)) {
+    return found.way != Way::kCompared;
+  }
+  if (is_identifier(value)) {
+    return false;
+  }
+  if (looks_random(value)) {
+    return value.size() >= 16 || (found.way != Way::kInline && has(value, kDigit));
+  }
+  if (all_are(value, kLetter | kSpace) || !has(value, kDigit)) {
+    return looks_random(value, 0.5) ||
+           (found.way == Way::kBare && !scan.path.code && has(value, kLetter) &&
+            !all_are(value, kWord | kDash | kDot | kPlusSlash) && value.size() >= 12);
+  }
+  // Written by a person, who mixed in what makes it hard to guess.
+  const bool setting = found.way == Way::kBare || (scan.path.settings && found.way == Way::kQuoted);
+  return (setting && !scan.path.code && value.size() >= 10 && strangeness(value) >= 0.12) ||
+         (found.way == Way::kQuoted && value.size() >= 10 && strangeness(value) >= 0.25 &&
+          !all_are(value, kWord | kDot | kDash));
+}
+
+bool is_weak_secret(const Scan& scan, const Assignment& found, std::string_view value) {
+  constexpr std::size_t kLeast = 20;
+  return value.size() >= kLeast && value.size() <= 512 && !is_uuid(value) && !is_digest(value) &&
+         found.way != Way::kInline && found.way != Way::kCompared && found.way != Way::kArgument &&
+         !(found.way == Way::kBare && scan.path.code) &&
+         all_are(value, kBase64Url | kBase64 | kEquals | kDot) && has(value, kDigit) &&
+         has(value, kLower) && has(value, kUpper) && looks_random(value, 0.5) &&
+         entropy(value) >= 3.5 && !value.starts_with("MII");
+}
+
+struct VendorRow {
+  const NamedKind* kind;
+  std::vector<std::string_view> vendors;
+  std::vector<Shape> shapes;
+};
+
+const std::vector<VendorRow>& vendor_rows() {
+  static const std::vector<VendorRow> rows = [] {
+    std::vector<VendorRow> built;
+    for (const NamedKind& kind : named_kinds()) {
+      VendorRow row{&kind, {}, Shape::parse(kind.shapes)};
+      std::string_view vendors = kind.vendors;
+      while (!vendors.empty()) {
+        row.vendors.push_back(vendors.substr(0, vendors.find('|')));
+        vendors.remove_prefix(std::min(row.vendors.back().size() + 1, vendors.size()));
+      }
+      built.push_back(std::move(row));
+    }
+    return built;
+  }();
+  return rows;
+}
+
+const SecretKind* vendor_kind(std::string_view folded, std::string_view value) {
+  for (const VendorRow& row : vendor_rows()) {
+    const bool named = std::any_of(row.vendors.begin(), row.vendors.end(), [&](std::string_view v) {
+      return folded.find(v) != folded.npos;
+    });
+    if (!named) {
+      continue;
+    }
+    for (const Shape& shape : row.shapes) {
+      if (shape.covers(value) && (shape.any_text() || looks_random(value, 0.3))) {
+        return &row.kind->kind;
+      }
+    }
+  }
+  return nullptr;
+}
+
+bool is_registry_login(std::string_view folded, std::string_view value) {
+  if (folded != "auth" || value.size() < 8 || value.size() > 4096) {
+    return false;
+  }
+  const std::string login = decode_base64(value, 4096);
+  const std::size_t colon = login.find(':');
+  return colon != login.npos && colon > 0 && colon + 1 < login.size() &&
+         std::none_of(login.begin(), login.end(), [](char c) { return is(c, kControl); }) &&
+         !is_placeholder(std::string_view(login).substr(colon + 1));
+}
+
+// "Bearer …" in front of the value: the form of a header, whose own part finds it.
+bool is_authorization(std::string_view folded) { return folded.ends_with("authorization"); }
+
+void judge(Scan& scan, Name name) {
+  const auto found = read_assignment(scan.text, name);
+  if (!found) {
+    return;
+  }
+  const std::string_view value = scan.part(found->begin, found->end);
+  std::array<char, kLongestName * 2 + 32> buffer;
+  std::size_t length = 0;
+  for (std::size_t i = name.begin; i < name.end && length < buffer.size(); ++i) {
+    if (is(scan.text[i], kAlnum)) {
+      buffer[length++] = lower(scan.text[i]);
+    }
+  }
+  const std::string_view folded(buffer.data(), length);
+  if (is_authorization(folded) || is_reference(value) || is_placeholder(value)) {
+    return;
+  }
+  const bool npm = folded.ends_with("authtoken") && scan.text[name.begin] == '_' &&
+                   name.begin > 0 && scan.text[name.begin - 1] == ':';
+  const bool npm_auth = (folded == "auth" || folded == "password" || folded == "authtoken") &&
+                        scan.text[name.begin] == '_';
+  if ((npm || npm_auth) && value.size() >= 8 && !is_sentence(value) &&
+      (found->way == Way::kBare || found->way == Way::kInline)) {
+    scan.add(found->begin, found->end, form_kind(kNpmCredential), kByForm);
+    return;
+  }
+  if (found->way == Way::kQuoted && is_registry_login(folded, value)) {
+    scan.add(found->begin, found->end, form_kind(kRegistryLogin), kByForm);
+    return;
+  }
+  if (scan.path.checksums || scan.path.translation || is_harmless(value)) {
+    return;
+  }
+  const Promise promise = promise_of(scan.part(name.begin, name.end), folded);
+  if (promise == Promise::kNone) {
+    return;
+  }
+  if (found->way != Way::kCompared && folded.size() > 3) {
+    if (const SecretKind* kind = vendor_kind(folded, value)) {
+      scan.add(found->begin, found->end, *kind, kByVendor);
+      return;
+    }
+  }
+  if (promise == Promise::kPassword && is_password(scan, *found, value)) {
+    const bool connection =
+        found->way == Way::kInline && name.begin > 0 &&
+        (scan.text[name.begin - 1] == ';' ||
+         scan.text[found->end == scan.text.size() ? found->end - 1 : found->end] == ';');
+    scan.add(found->begin, found->end, form_kind(connection ? kConnectionString : kPassword),
+             kByName);
+  } else if (promise == Promise::kSecret && is_secret(scan, *found, value)) {
+    scan.add(found->begin, found->end, form_kind(kSecret), kByName);
+  } else if (promise == Promise::kWeak && is_weak_secret(scan, *found, value)) {
+    scan.add(found->begin, found->end, form_kind(kSecret), kByName);
+  }
+}
+
+void keyword(Scan& scan, std::size_t begin, std::size_t end) {
+  if (begin >= scan.name_begin && end <= scan.name_end) {
+    return;
+  }
+  const Name name = name_around(scan.text, begin, end);
+  scan.name_begin = name.begin;
+  scan.name_end = name.end;
+  judge(scan, name);
+}
+
+constexpr FormTrigger kTriggers[] = {
+    {"pass", true, keyword},       {"pwd", true, keyword},      {"secret", true, keyword},
+    {"token", true, keyword},      {"key", true, keyword},      {"auth", true, keyword},
+    {"credential", true, keyword}, {"_pw", true, keyword},      {"hmac", true, keyword},
+    {"pepper", true, keyword},     {"mnemonic", true, keyword}, {"_pat", true, keyword},
+    {"contrasena", true, keyword}, {"_seed", true, keyword},
+};
+
+}  // namespace
+
+std::span<const FormTrigger> assignment_triggers() { return kTriggers; }
+
+}  // namespace agentbox::policy::detect

@@ -1,0 +1,144 @@
+// Files that programs keep logins in: .netrc (its GNU manual page), .pgpass (PostgreSQL's
+// documentation, "The Password File"), and key files of nothing but the key.
+#include <algorithm>
+
+#include "policy/detector/bytes.h"
+#include "policy/detector/placeholder.h"
+#include "policy/detector/randomness.h"
+#include "policy/detector/scan.h"
+
+namespace agentbox::policy::detect {
+
+namespace {
+
+constexpr std::size_t kNone = std::string_view::npos;
+
+bool is_space(char c) { return is(c, kSpace) || c == '\n' || c == '\r'; }
+
+struct Word {
+  std::size_t begin = 0, end = 0;
+};
+
+Word next_word(std::string_view text, std::size_t at, std::size_t limit) {
+  while (at < limit && is_space(text[at])) {
+    ++at;
+  }
+  Word word{at, at};
+  while (word.end < limit && !is_space(text[word.end])) {
+    ++word.end;
+  }
+  return word;
+}
+
+// Pairs of words up to the password.
+void netrc_words(Scan& scan, std::size_t at) {
+  const std::string_view text = scan.text;
+  constexpr std::size_t kMost = 1024;
+  const std::size_t limit = std::min(text.size(), at + kMost);
+  bool login = false;
+  while (at < limit) {
+    const Word key = next_word(text, at, limit);
+    const std::string_view name = text.substr(key.begin, key.end - key.begin);
+    const Word value = next_word(text, key.end, limit);
+    if (name == "login" || name == "user" || name == "account" || name == "port") {
+      login = true;
+    } else if (name == "password" && (login || scan.path.netrc)) {
+      std::size_t from = value.begin, to = value.end;
+      if (to - from > 2 && text[from] == '"' && text[to - 1] == '"') {
+        ++from;
+        --to;
+      }
+      const std::string_view password = text.substr(from, to - from);
+      if (!is_reference(password) && !is_placeholder(password)) {
+        scan.add(from, to, form_kind(kNetrcPassword), kByForm);
+      }
+      return;
+    } else if (name != "password") {
+      return;
+    }
+    at = value.end;
+  }
+}
+
+bool starts_word(const Scan& scan, std::size_t at) {
+  return at == 0 || is_space(scan.text[at - 1]);
+}
+
+void netrc_machine(Scan& scan, std::size_t begin, std::size_t end) {
+  if (starts_word(scan, begin)) {
+    netrc_words(scan, next_word(scan.text, end, std::min(scan.text.size(), end + 256)).end);
+  }
+}
+
+// It has no host.
+void netrc_default(Scan& scan, std::size_t begin, std::size_t) {
+  if (starts_word(scan, begin)) {
+    netrc_words(scan, begin + std::string_view("default").size());
+  }
+}
+
+// A line "host:port:database:user:password".
+void pgpass_line(Scan& scan, std::size_t begin, std::size_t end) {
+  std::size_t colons = 0, at = begin;
+  for (; at < end && colons < 4; ++at) {
+    if (scan.text[at] == '\\') {
+      ++at;
+    } else if (scan.text[at] == ':') {
+      ++colons;
+    } else if (is(scan.text[at], kSpace) || scan.text[at] == '"' || scan.text[at] == '#') {
+      return;
+    }
+  }
+  if (colons < 4 || at >= end) {
+    return;
+  }
+  const std::string_view password = scan.part(at, end);
+  if (!is_reference(password) && !is_placeholder(password) && password.find(' ') == kNone) {
+    scan.add(at, end, form_kind(kPgpassPassword), kByForm);
+  }
+}
+
+// At ":5432:".
+void postgres_port(Scan& scan, std::size_t begin, std::size_t end) {
+  constexpr std::size_t kMost = 400;
+  std::size_t from = begin, to = end;
+  while (from > 0 && begin - from < kMost && scan.text[from - 1] != '\n') {
+    --from;
+  }
+  while (to < scan.text.size() && to - end < kMost && scan.text[to] != '\n' &&
+         scan.text[to] != '\r') {
+    ++to;
+  }
+  pgpass_line(scan, from, to);
+}
+
+constexpr FormTrigger kTriggers[] = {
+    {"machine ", false, netrc_machine}, {"default login ", false, netrc_default},
+    {":5432:", false, postgres_port},   {":6432:", false, postgres_port},
+    {":*:*:", false, postgres_port},
+};
+
+}  // namespace
+
+std::span<const FormTrigger> login_triggers() { return kTriggers; }
+
+void find_by_path(Scan& scan) {
+  const std::string_view text = scan.text;
+  if (scan.path.pgpass) {
+    std::size_t begin = 0;
+    while (begin < text.size()) {
+      const std::size_t end = std::min(text.find('\n', begin), text.size());
+      pgpass_line(scan, begin, end > begin && text[end - 1] == '\r' ? end - 1 : end);
+      begin = end + 1;
+    }
+  }
+  if (scan.path.master_key && text.size() >= 32 && text.size() <= 34) {
+    const std::string_view key = text.substr(0, 32);
+    if (std::all_of(key.begin(), key.end(), [](char c) { return is(c, kHex); }) &&
+        looks_random(key)) {
+      scan.add(0, key.size(), form_kind(kMasterKey), kByForm);
+    }
+  }
+}
+
+}  // namespace agentbox::policy::detect

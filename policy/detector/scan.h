@@ -1,0 +1,76 @@
+// One look through one text: what the parts of the detector share while it lasts.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "policy/detector/kinds.h"
+
+namespace agentbox::policy::detect {
+
+// What a file's name says of the text in it. Only narrows or widens what is found by name of a
+// value; a token with a form of its own is found everywhere.
+struct PathHints {
+  explicit PathHints(std::string_view path);
+
+  bool checksums = false;    // a lock file: random text that is no secret
+  bool code = false;         // values are quoted; what is not is an expression
+  bool translation = false;  // "password": "Passwort"
+  bool test = false;         // made-up values
+  bool settings = false;     // values without quotes
+  bool netrc = false, pgpass = false, master_key = false;
+};
+
+// Where two overlap the higher one stays.
+enum Rank : unsigned char { kByName, kByVendor, kByForm, kByToken, kByKeyBlock };
+
+struct Candidate {
+  std::size_t begin = 0, end = 0;
+  const SecretKind* kind = nullptr;
+  Rank rank = kByName;
+};
+
+struct Scan {
+  std::string_view text;
+  PathHints path;
+  std::vector<Candidate>& candidates;
+
+  // The name read last: one that holds two keywords is read once.
+  std::size_t name_begin = 0, name_end = 0;
+  // Up to where a block (a private key, a manifest) has been read: what announces it may stand in
+  // it again.
+  std::size_t block_end = 0;
+
+  void add(std::size_t begin, std::size_t end, const SecretKind& kind, Rank rank) {
+    if (begin < end) {
+      candidates.push_back({begin, end, &kind, rank});
+    }
+  }
+  std::string_view part(std::size_t begin, std::size_t end) const {
+    return text.substr(begin, end - begin);
+  }
+};
+
+// A literal was seen at [begin, end): what stands around it is judged.
+using Handler = void (*)(Scan& scan, std::size_t begin, std::size_t end);
+
+struct FormTrigger {
+  std::string_view literal;
+  bool any_case;
+  Handler handler;
+};
+
+std::span<const FormTrigger> private_key_triggers();
+std::span<const FormTrigger> web_token_triggers();
+std::span<const FormTrigger> url_triggers();
+std::span<const FormTrigger> manifest_triggers();
+std::span<const FormTrigger> login_triggers();
+std::span<const FormTrigger> command_triggers();
+std::span<const FormTrigger> assignment_triggers();
+
+// Forms that the file's name alone announces (.pgpass, master.key): reads the text once.
+void find_by_path(Scan& scan);
+
+}  // namespace agentbox::policy::detect
