@@ -229,6 +229,24 @@ std::vector<std::string> read_hosts(const JsonNode& node, const std::string& pat
   return hosts;
 }
 
+// "choice" for every file, or {"glob": "choice", …}.
+template <typename Choice>
+std::vector<ChoiceFor<Choice>> read_choices(
+    const JsonNode& node, const std::string& path,
+    std::initializer_list<std::pair<const char*, Choice>> choices) {
+  if (node.kind != Kind::kObject) {
+    return {{{.text = "**", .place = node.place}, read_choice<Choice>(node, path, choices)}};
+  }
+  std::vector<ChoiceFor<Choice>> list;
+  for (const JsonNode::Member& member : node.members) {
+    const Pattern pattern{.text = member.name, .place = member.place};
+    static_cast<void>(Glob(pattern));  // throws for one that cannot be read
+    list.push_back(
+        {pattern, read_choice<Choice>(member.value, dotted(path, member.name), choices)});
+  }
+  return list;
+}
+
 void ignore_string(const JsonNode& node, const std::string& path) { read_string(node, path); }
 
 constexpr Key<Files> kFilesKeys[] = {
@@ -242,11 +260,18 @@ constexpr Key<Files> kFilesKeys[] = {
                     Files& files) { files.readonly = read_file_patterns(node, path); }},
     {"detect",
      [](const JsonNode& node, const std::string& path, Files& files) {
-       files.detect = read_choice<Detect>(node, path,
-                                          {{"off", Detect::kOff},
-                                           {"report", Detect::kReport},
-                                           {"redact", Detect::kRedact},
-                                           {"deny", Detect::kDeny}});
+       files.detect = read_choices<Detect>(node, path,
+                                           {{"off", Detect::kOff},
+                                            {"report", Detect::kReport},
+                                            {"redact", Detect::kRedact},
+                                            {"deny", Detect::kDeny}});
+     }},
+    {"write_secrets",
+     [](const JsonNode& node, const std::string& path, Files& files) {
+       files.write_secrets = read_choices<WriteSecrets>(node, path,
+                                                        {{"allow", WriteSecrets::kAllow},
+                                                         {"mask", WriteSecrets::kMask},
+                                                         {"deny", WriteSecrets::kDeny}});
      }},
 };
 
@@ -443,6 +468,12 @@ constexpr Key<Document> kDocumentKeys[] = {
     {"limits",
      [](const JsonNode& node, const std::string& path, Document& document) {
        read_object<Limits>(node, path, kLimitsKeys, document.limits);
+     }},
+    {"history",
+     [](const JsonNode& node, const std::string& path, Document& document) {
+       document.history = read_choice<History>(
+           node, path,
+           {{"warn", History::kWarn}, {"refuse", History::kRefuse}, {"filter", History::kFilter}});
      }},
     {"view",
      [](const JsonNode& node, const std::string& path, Document& document) {

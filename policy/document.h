@@ -34,9 +34,23 @@ struct Pattern {
 // What happens to a file in which a secret is found by content.
 enum class Detect { kOff, kReport, kRedact, kDeny };
 
+// What happens when a box writes a secret that was released to it (by mistake: it knows the value).
+enum class WriteSecrets { kAllow, kMask, kDeny };
+
+// A choice for all files ("**"), or for those that a glob names; the later entry wins.
+template <typename Choice>
+struct ChoiceFor {
+  Pattern pattern;
+  Choice choice;
+};
+
+// What is done about secrets in the objects of the project's git repository.
+enum class History { kWarn, kRefuse, kFilter };
+
 struct Files {
   std::vector<Pattern> hide, redact, show, readonly;
-  std::optional<Detect> detect;
+  std::vector<ChoiceFor<Detect>> detect;  // "redact", or {"**": "redact", "docs/**": "off"}
+  std::vector<ChoiceFor<WriteSecrets>> write_secrets;  // the same form
 };
 
 // Paths below the home directory that a box may see at all; the rest is scratch.
@@ -94,6 +108,7 @@ struct Document {
   std::optional<std::vector<Pattern>> network;
   Limits limits;
   std::optional<ViewMode> view;
+  std::optional<History> history;
   std::optional<bool> user_namespaces;  // may programs in the box make their own?
   Place place;
 };

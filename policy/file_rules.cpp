@@ -339,7 +339,10 @@ FileDecision FileRules::Matcher::judge(std::vector<std::string_view>& components
   // hiding never lift each other: a document that redacts more must not uncover anything.
   FileDecision decision;
   if (layer_of(found.hide) > layer_of(found.show)) {
-    decision.action = FileAction::kHide;
+    const bool shipped = found.hide->layer <= static_cast<int>(Layer::kProfile);
+    decision.action = shipped && !directory && found.hide == match.own.hide
+                          ? FileAction::kHideUnlessReferences
+                          : FileAction::kHide;
     decision.rule = &found.hide->pattern;
     decision.readonly = true;
     decision.readonly_rule = decision.rule;

@@ -13,7 +13,10 @@ enum class FileAction {
   kShow,
   kHide,              // ENOENT, not listed
   kHideIfCredential,  // by name a file that often holds one (.npmrc): holds_credential() decides
-  kRedact,            // same length, value bytes replaced, read-only
+  // A regular file of a name that the floor or a profile hides: shown, read-only, if
+  // holds_only_references() says that there is nothing to hide in it.
+  kHideUnlessReferences,
+  kRedact,  // same length, value bytes replaced, read-only
 };
 
 struct FileDecision {
@@ -99,6 +102,11 @@ class HomeRules {
 // Whether text that is a package manager's configuration holds a credential (`_authToken`, `_auth`,
 // `_password`, a password in a URL) rather than a reference to a variable. Pure.
 bool holds_credential(std::string_view bytes);
+
+// Whether text holds references (`op://…`, `vault://…`, …) and nothing else that could be secret:
+// every other value is empty, a number of up to five digits, `true` or `false`, or a reference to a
+// variable. False for text without any reference, and for what it cannot read. Pure.
+bool holds_only_references(std::string_view bytes);
 
 // The bytes with every value byte replaced by '*': length, line ends, keys and comments' markers
 // stay. What is not recognised as a key is taken for a value. Pure.

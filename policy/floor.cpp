@@ -119,10 +119,10 @@ constexpr const char* kHide[] = {
     ".python_history",
 };
 
-// Exceptions to the list above. Bundles of public certificates are what TLS clients inside a project's
-// own environment (certifi, botocore, grpc) start from. What git keeps of a branch is named like the
-// branch, so a branch "fix.env" must not lose its own reference; and a rebase keeps a backup of its
-// list.
+// Exceptions to the list above. Bundles of public certificates are what TLS clients inside a
+// project's own environment (certifi, botocore, grpc) start from. What git keeps of a branch is
+// named like the branch, so a branch "fix.env" must not lose its own reference; and a rebase keeps
+// a backup of its list.
 constexpr const char* kShow[] = {
     ".env.example",
     ".env.*.example",
@@ -268,7 +268,9 @@ Policy floor_policy() {
   policy.files.hide = patterns(kHide);
   policy.files.show = patterns(kShow);
   policy.files.readonly = patterns(kReadonly);
-  policy.files.detect = Detect::kRedact;
+  const Pattern everything{.text = "**", .place = {.file = "built-in"}};
+  policy.files.detect = {{everything, Detect::kRedact}};
+  policy.files.write_secrets = {{everything, WriteSecrets::kMask}};
   policy.credential_files = patterns(kCredentialFiles);
   policy.key_files = patterns(kKeyFiles);
   for (const auto& [text, kind] : kLinkFiles) {

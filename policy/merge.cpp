@@ -57,6 +57,16 @@ void prepend(std::vector<Pattern>& rules, const std::vector<Pattern>& added, Lay
   rules.insert(rules.begin(), marked.begin(), marked.end());
 }
 
+template <typename Choice>
+void prepend(std::vector<ChoiceFor<Choice>>& rules, const std::vector<ChoiceFor<Choice>>& added,
+             Layer layer) {
+  // The last word first: within a document the later entry wins, and so does the later layer.
+  for (ChoiceFor<Choice> rule : added) {
+    rule.pattern.layer = layer;
+    rules.insert(rules.begin(), std::move(rule));
+  }
+}
+
 bool is_denial(const Pattern& entry) { return parse_network_rule(entry).deny; }
 
 void set_limit(std::optional<std::uint64_t>& limit, const std::optional<std::uint64_t>& given,
@@ -117,6 +127,16 @@ Json canonical(const std::vector<Pattern>& patterns) {
   return list;
 }
 
+template <typename Choice>
+Json canonical(const std::vector<ChoiceFor<Choice>>& rules) {
+  Json list = Json::array();
+  for (const ChoiceFor<Choice>& rule : rules) {
+    list.push_back(
+        {static_cast<int>(rule.pattern.layer), rule.pattern.text, static_cast<int>(rule.choice)});
+  }
+  return list;
+}
+
 Json canonical(const std::vector<LinkRule>& rules) {
   Json list = Json::array();
   for (const LinkRule& rule : rules) {
@@ -146,23 +166,25 @@ Json canonical(const Policy& policy) {
     scopes[name] = {scope.secrets, scope.spawn, scope.network ? canonical(*scope.network) : Json(),
                     canonical(scope.approve)};
   }
-  return {{"files",
-           {canonical(policy.files.hide), canonical(policy.files.redact),
-            canonical(policy.files.show), canonical(policy.files.readonly),
-            canonical(policy.files.detect), canonical(policy.credential_files),
-            canonical(policy.key_files), canonical(policy.link_files)}},
-          {"home", {canonical(policy.home.read), canonical(policy.home.write)}},
-          {"environment", {canonical(policy.environment.pass), policy.environment.set}},
-          {"system", canonical(policy.system)},
-          {"secrets", secrets},
-          {"scopes", scopes},
-          {"network", canonical(policy.network)},
-          {"limits",
-           {canonical(policy.limits.memory), canonical(policy.limits.processes),
-            canonical(policy.limits.files), canonical(policy.limits.spawn_depth),
-            canonical(policy.limits.spawn_concurrent)}},
-          {"view", static_cast<int>(policy.view)},
-          {"user_namespaces", policy.user_namespaces}};
+  return {
+      {"files",
+       {canonical(policy.files.hide), canonical(policy.files.redact), canonical(policy.files.show),
+        canonical(policy.files.readonly), canonical(policy.files.detect),
+        canonical(policy.files.write_secrets), canonical(policy.credential_files),
+        canonical(policy.key_files), canonical(policy.link_files)}},
+      {"home", {canonical(policy.home.read), canonical(policy.home.write)}},
+      {"environment", {canonical(policy.environment.pass), policy.environment.set}},
+      {"system", canonical(policy.system)},
+      {"secrets", secrets},
+      {"scopes", scopes},
+      {"network", canonical(policy.network)},
+      {"limits",
+       {canonical(policy.limits.memory), canonical(policy.limits.processes),
+        canonical(policy.limits.files), canonical(policy.limits.spawn_depth),
+        canonical(policy.limits.spawn_concurrent)}},
+      {"view", static_cast<int>(policy.view)},
+      {"history", static_cast<int>(policy.history)},
+      {"user_namespaces", policy.user_namespaces}};
 }
 
 }  // namespace
@@ -234,11 +256,8 @@ void Merger::add(const Document& document, Layer layer) {
   prepend(policy_.files.redact, document.files.redact, layer);
   prepend(policy_.files.show, document.files.show, layer);
   prepend(policy_.files.readonly, document.files.readonly, layer);
-  if (document.files.detect) {
-    const bool weaker =
-        repository && user_.files.detect && *document.files.detect < *user_.files.detect;
-    policy_.files.detect = weaker ? user_.files.detect : document.files.detect;
-  }
+  prepend(policy_.files.detect, document.files.detect, layer);
+  prepend(policy_.files.write_secrets, document.files.write_secrets, layer);
   prepend(policy_.home.read, document.home.read, layer);
   prepend(policy_.home.write, document.home.write, layer);
   prepend(policy_.environment.pass, document.environment.pass, layer);
@@ -274,6 +293,9 @@ void Merger::add(const Document& document, Layer layer) {
             caps.spawn_concurrent);
   if (document.view && !(repository && user_.view == ViewMode::kLive)) {
     policy_.view = *document.view;
+  }
+  if (document.history && !(repository && user_.history && *document.history < *user_.history)) {
+    policy_.history = *document.history;
   }
   if (document.user_namespaces && !(repository && user_.user_namespaces == false)) {
     policy_.user_namespaces = *document.user_namespaces;

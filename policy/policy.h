@@ -41,6 +41,7 @@ struct Policy {
   std::vector<Pattern> network;
   Limits limits;
   ViewMode view = ViewMode::kAuto;
+  History history = History::kWarn;
   bool user_namespaces = false;
   std::string hash;  // SHA-256 of the canonical form of everything above
 };

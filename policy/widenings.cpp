@@ -19,7 +19,8 @@ class Difference {
 
   std::vector<Widening> find() {
     shows();
-    detection();
+    weaker("files.detect", document_.files.detect, before_.files.detect);
+    weaker("files.write_secrets", document_.files.write_secrets, before_.files.write_secrets);
     home();
     environment();
     for (const Pattern& entry : after_.system) {
@@ -33,6 +34,9 @@ class Difference {
     limits();
     if (after_.view < before_.view) {
       add("view: auto (live was asked for)", document_.place);
+    }
+    if (after_.history < before_.history) {
+      add("history: weaker than it was", document_.place);
     }
     if (after_.user_namespaces && !before_.user_namespaces) {
       add("user_namespaces: true", document_.place);
@@ -90,9 +94,21 @@ class Difference {
                          !reaches(before_.credential_files));
   }
 
-  void detection() {
-    if (after_.files.detect < before_.files.detect) {
-      add("files.detect: weaker than it was", document_.place);
+  // Weaker than some rule before it: which files both name cannot be told from the patterns. Where
+  // the user's own word is about all files, a repository's weaker one is not taken (ContentRules).
+  template <typename Choice>
+  void weaker(const std::string& key, const std::vector<ChoiceFor<Choice>>& given,
+              const std::vector<ChoiceFor<Choice>>& before) {
+    const bool capped = std::any_of(before.begin(), before.end(), [](const auto& rule) {
+      return rule.pattern.layer == Layer::kUser && rule.pattern.text == "**";
+    });
+    for (const ChoiceFor<Choice>& rule : given) {
+      const bool weakens =
+          !capped && std::any_of(before.begin(), before.end(),
+                                 [&](const auto& other) { return rule.choice < other.choice; });
+      if (weakens) {
+        add(key + ": weaker than it was for " + rule.pattern.text, rule.pattern.place);
+      }
     }
   }
 

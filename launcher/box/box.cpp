@@ -41,8 +41,8 @@ struct Box::State {
   std::optional<Cgroup> cgroup;  // goes after the processes in it
   Context context;
   std::vector<Step> steps;
-  std::size_t views = 0, sockets = 0;
-  bool terminal = false, scratch_home = false;
+  std::size_t views = 0, overlays = 0, sockets = 0;
+  bool terminal = false, scratch_home = false, guarded = false;
   UniqueFd control, launch, process;  // `process` is the pidfd of the box's first process
   bool exited = false;                // kExited has been reported
 };
@@ -299,9 +299,11 @@ Box Box::start(const Plan& plan) {
   context.cgroup = state.cgroup.has_value();
   state.steps = compile(plan, context);
   state.views = plan.views.size();
+  state.overlays = plan.overlays.size();
   state.sockets = plan.sockets.size();
   state.terminal = plan.terminal;
   state.scratch_home = plan.scratch_home;
+  state.guarded = plan.guarded;
 
   const UniqueFd proc = open_proc();
   Pair control = socket_pair(SOCK_SEQPACKET);
@@ -358,8 +360,9 @@ Received expect(int control, const std::vector<Step>& steps, Report::Kind kind) 
 Handles Box::handles() {
   Received received = expect(state_->control.get(), state_->steps, Report::Kind::kHandles);
   auto& descriptors = received.descriptors;
-  const std::size_t count = state_->views + state_->sockets + 1 + (state_->scratch_home ? 1 : 0) +
-                            (state_->terminal ? 1 : 3);
+  const std::size_t count = state_->views + state_->overlays + state_->sockets + 1 +
+                            (state_->guarded ? 2 : 0) +
+                            (state_->scratch_home ? 1 : 0) + (state_->terminal ? 1 : 3);
   if (descriptors.size() != count) {
     throw Error(Status::kFailed, "the box handed out the wrong number of descriptors");
   }
@@ -369,8 +372,15 @@ Handles Box::handles() {
   for (std::size_t i = 0; i < state_->views; ++i) {
     handles.views.push_back(take());
   }
+  for (std::size_t i = 0; i < state_->overlays; ++i) {
+    handles.overlays.push_back(take());
+  }
   for (std::size_t i = 0; i < state_->sockets; ++i) {
     handles.sockets.push_back(take());
+  }
+  if (state_->guarded) {
+    handles.users = take();
+    handles.mounts = take();
   }
   handles.secrets = take();
   if (state_->scratch_home) {

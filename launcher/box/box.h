@@ -27,6 +27,14 @@ struct TextFile {
   std::string target, content;
 };
 
+// A directory whose changes go elsewhere: an overlayfs over `lower` that is mounted nowhere. The
+// box sees it through a view only, never the layer itself.
+struct Overlay {
+  std::string lower;  // absolute, without symbolic links, as the others
+  std::string upper;  // takes what is changed; a file system with user extended attributes
+  std::string work;   // empty, on the same file system
+};
+
 // A socket made in the box's network namespace and handed to the supervisor. Streams listen.
 struct Socket {
   bool datagram = false;
@@ -45,6 +53,8 @@ struct Plan {
   std::vector<std::string> directories;  // made empty, 0755
   // Mount points of live views, outer before inner; served through Handles::views.
   std::vector<std::string> views;
+  std::vector<Overlay> overlays;          // handed out: Handles::overlays
+  std::vector<std::string> scratch;       // made empty, writable, gone with the box
   std::vector<std::string> local_routes;  // "198.18.0.0/15": delivered to the box itself (AnyIP)
   std::vector<Socket> sockets;
   std::string working_directory;
@@ -52,16 +62,19 @@ struct Plan {
   bool terminal = false;         // give the command a PTY of the box's own devpts
   bool scratch_home = false;     // hand out a tmpfs for a home that is gone with the box
   bool user_namespaces = false;  // leave clone/unshare(CLONE_NEWUSER) open
+  bool guarded = false;          // hand out the namespaces, for a Guard; not with user_namespaces
   Limits limits;
 };
 
 // What the set-up hands out: the supervisor serves these.
 struct Handles {
-  std::vector<base::UniqueFd> views;    // /dev/fuse descriptors, in the plan's order
-  std::vector<base::UniqueFd> sockets;  // in the plan's order
-  base::UniqueFd terminal;              // PTY master, if Plan::terminal
-  base::UniqueFd input, output, error;  // else: our ends of the command's stdio pipes
-  base::UniqueFd scratch_home;          // root of a tmpfs mounted nowhere, if Plan::scratch_home
+  std::vector<base::UniqueFd> views;     // /dev/fuse descriptors, in the plan's order
+  std::vector<base::UniqueFd> overlays;  // roots of the mounts, in the plan's order
+  std::vector<base::UniqueFd> sockets;   // in the plan's order
+  base::UniqueFd terminal;               // PTY master, if Plan::terminal
+  base::UniqueFd input, output, error;   // else: our ends of the command's stdio pipes
+  base::UniqueFd scratch_home;           // root of a tmpfs mounted nowhere, if Plan::scratch_home
+  base::UniqueFd users, mounts;          // the box's namespaces, if Plan::guarded
   base::UniqueFd secrets;  // root of the tmpfs that the box sees read-only at kSecretsDirectory
 };
 inline constexpr char kSecretsDirectory[] = "/run/agentbox/secrets";

@@ -61,4 +61,13 @@ int set_host_name(Context&, const Step& step) {
   return ::sethostname(step.source.data(), step.source.size()) < 0 ? errno : 0;
 }
 
+int open_namespace(Context& context, const Step& step) {
+  const int space = ::openat(kProc, step.source.c_str(), O_RDONLY | O_CLOEXEC);
+  if (space < 0) {
+    return errno;
+  }
+  context.handles[context.handle_count++] = space;
+  return 0;
+}
+
 }  // namespace agentbox::box

@@ -84,7 +84,8 @@ int clone_tree(int source, unsigned flags) {
 }
 
 // A second mount of what stands at `target`, on top of it, with other attributes.
-int mount_again(const Context& context, const char* target, std::uint64_t set, std::uint64_t clear) {
+int mount_again(const Context& context, const char* target, std::uint64_t set,
+                std::uint64_t clear) {
   UniqueFd place(open_inside(context, target));
   if (!place) {
     return errno;
@@ -138,6 +139,44 @@ int create_view(Context& context, const Step& step) {
     context.handles[context.handle_count++] = device.release();
   }
   return error;
+}
+
+int create_overlay(Context& context, const Step& step) {
+  // The directories go in as descriptors, by names that hold none of the characters which an option
+  // gives a meaning (',', ':', '\\').
+  constexpr std::uint64_t kNoLinks = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  const char* paths[] = {step.subject.c_str(), step.source.c_str(), step.target.c_str()};
+  UniqueFd directories[3];
+  char names[3][32];
+  for (int i = 0; i < 3; ++i) {
+    directories[i].reset(open_resolved(AT_FDCWD, paths[i], O_PATH | O_DIRECTORY, kNoLinks));
+    if (!directories[i]) {
+      return errno;
+    }
+    std::snprintf(names[i], sizeof names[i], "/proc/self/fd/%d", directories[i].get());
+  }
+  // userxattr: without it only the initial user namespace may. The other three: what is in a layer
+  // is whole files at their own places, with nothing that points elsewhere.
+  const Option options[] = {{"source", "agentbox-layer"},
+                            {"lowerdir", names[0]},
+                            {"upperdir", names[1]},
+                            {"workdir", names[2]},
+                            {"userxattr", nullptr},
+                            {"metacopy", "off"},
+                            {"index", "off"},
+                            {"redirect_dir", "nofollow"}};
+  int created = -1;
+  const int error = create_mount("overlay", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, created);
+  UniqueFd mount(created);
+  if (error != 0) {
+    return error;
+  }
+  const int directory = ::openat(mount.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) {
+    return errno;
+  }
+  context.handles[context.handle_count++] = directory;
+  return 0;
 }
 
 int create_secrets(Context& context, const Step&) {
@@ -219,6 +258,12 @@ int make_file(Context& context, const Step& step) {
     left -= static_cast<std::size_t>(written);
   }
   return 0;
+}
+
+int make_hidden_file(Context& context, const Step& step) {
+  // A socket: nobody can open it, whatever its mode and whoever asks (ENXIO), and git takes it
+  // neither for a file to add nor for one that is gone.
+  return error_of(::mknodat(context.root, step.target.c_str(), S_IFSOCK, 0));
 }
 
 int make_symlink(Context& context, const Step& step) {

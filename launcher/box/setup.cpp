@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "launcher/box/addresses.h"
 #include "launcher/box/control.h"
+#include "launcher/box/guard.h"
 #include "launcher/box/steps.h"
 
 namespace agentbox::box {
@@ -154,12 +155,20 @@ class Compiler {
 
 // The whole order of the set-up. Nothing else runs in the box before the command.
 std::vector<Step> Compiler::run() {
+  if (plan_.guarded && plan_.user_namespaces) {
+    throw Error(Status::kConfiguration,
+                "box plan: a guard's masks would not reach into namespaces of the box's own");
+  }
   collect_attachments();
   add("map user and group", map_identity);
   add("make mounts private", make_mounts_private, "/");
   add("set host name", set_host_name, plan_.host_name).source = plan_.host_name;
   views();
   network();
+  if (plan_.guarded) {
+    add("hand out namespaces", open_namespace, "user").source = "self/ns/user";
+    add("hand out namespaces", open_namespace, "mount").source = "self/ns/mnt";
+  }
   add("create secrets directory", create_secrets, kSecretsDirectory);
   if (plan_.scratch_home) {
     add("create scratch home", create_scratch_home);
@@ -212,6 +221,9 @@ void Compiler::collect_attachments() {
     for (const Scratch& scratch : kScratch) {
       inner.late |= below(inner.target, scratch.path + 1);
     }
+    for (const std::string& path : plan_.scratch) {
+      inner.late |= below(inner.target, relative(path));
+    }
     inner.late |= inner.target == "dev" || below(inner.target, "dev");
   }
 }
@@ -220,6 +232,11 @@ void Compiler::views() {
   context_.views.assign(plan_.views.size(), -1);
   for (std::size_t i = 0; i < plan_.views.size(); ++i) {
     add("create live view", create_view, plan_.views[i]).index = i;
+  }
+  for (const Overlay& overlay : plan_.overlays) {
+    Step& step = add("create overlay", create_overlay, overlay.lower);
+    step.source = "/" + relative(overlay.upper);
+    step.target = "/" + relative(overlay.work);
   }
 }
 
@@ -246,7 +263,7 @@ void Compiler::streams() {
   } else {
     add("open pipes", open_pipes);
   }
-  const std::size_t count = plan_.views.size() + plan_.sockets.size() + 5;
+  const std::size_t count = plan_.views.size() + plan_.overlays.size() + plan_.sockets.size() + 7;
   if (count > kMostHandles) {
     throw Error(Status::kConfiguration, "box plan: " + std::to_string(count) +
                                             " views and sockets are too many, at most " +
@@ -294,6 +311,10 @@ void Compiler::root_tree() {
   directory("proc", 0555);
   for (const Scratch& scratch : kScratch) {
     directory(scratch.path + 1, scratch.mode);
+  }
+  for (const std::string& path : plan_.scratch) {
+    require_on_root(target_of(path));
+    directory(target_of(path), 0700);
   }
   directory(relative(kSecretsDirectory), 0700);
   directory("run/user/" + std::to_string(context_.user), 0700);
@@ -370,6 +391,10 @@ void Compiler::early_binds() {
   }
   add("make cover of masked files", make_file, "/dev").target = kEmptyFile;
   directory(kEmptyDirectory, 0555, "make cover of masked directories");
+  if (plan_.guarded) {
+    add("make cover of hidden files", make_hidden_file, "/dev").target = kHiddenFile;
+    directory(kHiddenDirectory, 0, "make cover of hidden directories");
+  }
 }
 
 void Compiler::devices() {
@@ -389,6 +414,10 @@ void Compiler::scratch() {
   for (const Scratch& scratch : kScratch) {
     add("open scratch directory", open_scratch, scratch.path).target = scratch.path + 1;
     context_.writable.emplace_back(scratch.path);
+  }
+  for (const std::string& path : plan_.scratch) {
+    add("open scratch directory", open_scratch, path).target = target_of(path);
+    context_.writable.push_back(path);
   }
 }
 
@@ -497,6 +526,13 @@ std::string hint(const Step& step, int error) {
   }
   if (step.run == create_view && (error == EACCES || error == EPERM)) {
     return "let every user open it: sudo chmod 0666 /dev/fuse";
+  }
+  if (step.run == create_overlay) {
+    return "a layer needs overlayfs for unprivileged users (Linux 5.11), a state directory on a "
+           "file "
+           "system that it can write to (ext4, XFS, Btrfs, tmpfs; not NFS, not another overlay), "
+           "and "
+           "no other mount below the directory; without --review nothing of this is needed";
   }
   if (step.run == mount_proc && error == EPERM) {
     return "the container masks /proc; start it with --security-opt systempaths=unconfined";

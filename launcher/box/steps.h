@@ -9,6 +9,7 @@ namespace agentbox::box {
 // identity.cpp
 int map_identity(Context& context, const Step& step);
 int set_host_name(Context& context, const Step& step);
+int open_namespace(Context& context, const Step& step);  // source: below the outer /proc
 
 // network.cpp
 int raise_loopback(Context& context, const Step& step);
@@ -18,11 +19,14 @@ int open_socket(Context& context, const Step& step);  // index: into addresses; 
 // mounts.cpp
 int make_mounts_private(Context& context, const Step& step);
 int create_view(Context& context, const Step& step);  // index: into Context::views
+int create_overlay(Context& context,
+                   const Step& step);  // subject: lower; source: upper; target: work
 int create_secrets(Context& context, const Step& step);
 int create_scratch_home(Context& context, const Step& step);
 int create_root(Context& context, const Step& step);
 int make_directory(Context& context, const Step& step);  // number: mode
 int make_file(Context& context, const Step& step);       // source: content
+int make_hidden_file(Context& context, const Step& step);
 int make_symlink(Context& context, const Step& step);    // source: the link's text
 int bind_path(Context& context, const Step& step);       // number: MOUNT_ATTR_*; flag: optional
 int seal_system(Context& context, const Step& step);

@@ -27,6 +27,7 @@ struct Verb {
 
 constexpr std::array kVerbs = {
     Verb{"run", "start a command in a box", cli::run},
+    Verb{"review", "what a session with --review changed: show, apply, drop", cli::review},
     Verb{"check", "resolve every secret of a scope, start nothing", cli::check},
     Verb{"explain", "which rule decides about a path, a host or a scope", cli::explain},
     Verb{"trust", "consent to what this repository's policy would widen", cli::trust},

@@ -44,6 +44,11 @@ int run(const Arguments& arguments) {
        "dotenv file with values and references; may be repeated, a later one wins")
       ("fresh", po::bool_switch(&request.fresh),
        "an empty private home, thrown away at the end")
+      ("review", po::bool_switch(&request.review),
+       "keep what the command changes in the project in a layer, for `agentbox review`")
+      ("view", po::value(&request.view)->value_name("KIND"),
+       "how files are shown: live, masks (weaker; refused where the policy says live), or auto: "
+       "live where /dev/fuse opens, else masks (default: auto)")
       ("no-masking", po::bool_switch(&request.masking),
        "let secret values through to the output; logged")
       ("quiet,q", po::bool_switch(&request.quiet), "no line about the session on a terminal");

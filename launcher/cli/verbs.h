@@ -10,6 +10,7 @@ int check(const Arguments& arguments);
 int doctor(const Arguments& arguments);
 int explain(const Arguments& arguments);
 int log(const Arguments& arguments);
+int review(const Arguments& arguments);
 int run(const Arguments& arguments);
 int secret(const Arguments& arguments);
 int status(const Arguments& arguments);

@@ -82,6 +82,7 @@ Explanation explain_in_project(const std::string& path, const std::string& subje
                                              : "the box may read and change it";
       break;
     case policy::FileAction::kHide:
+    case policy::FileAction::kHideUnlessReferences:
       explanation.decision = "hidden";
       explanation.detail = "does not exist in the box, under any name";
       break;

@@ -34,14 +34,18 @@ void Recorder::demand(audit::Record record) {
   try {
     write(std::move(record));
   } catch (...) {
-    const std::lock_guard lock(mutex_);
-    if (!failure_) {
-      failure_ = std::current_exception();
-      const std::uint64_t one = 1;
-      // The counter cannot overflow: this is written once.
-      [[maybe_unused]] const ssize_t n = ::write(failed_.get(), &one, sizeof one);
-    }
+    fail(std::current_exception());
     throw;
+  }
+}
+
+void Recorder::fail(std::exception_ptr failure) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (!failure_) {
+    failure_ = std::move(failure);
+    const std::uint64_t one = 1;
+    // The counter cannot overflow: this is written once.
+    [[maybe_unused]] const ssize_t n = ::write(failed_.get(), &one, sizeof one);
   }
 }
 

@@ -25,8 +25,11 @@ class Recorder {
   void demand(audit::Record record);
   void note(audit::Record record) noexcept;
 
+  // Ends the session for another reason than a record, in the same way.
+  void fail(std::exception_ptr failure) noexcept;
+
   int failure_descriptor() const { return failed_.get(); }
-  // Throws what demand() met first.
+  // Throws what demand() or fail() met first.
   void rethrow_failure();
 
  private:

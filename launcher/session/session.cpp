@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <utility>
 
 #include "base/directories.h"
@@ -20,6 +21,7 @@
 #include "launcher/session/prepared.h"
 #include "launcher/session/paths.h"
 #include "launcher/session/program.h"
+#include "launcher/session/review.h"
 #include "launcher/session/store.h"
 #include "launcher/session/world.h"
 #include "launcher/terminal/relay.h"
@@ -110,14 +112,15 @@ void harden() {
 bool has_terminal() { return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1; }
 
 void say_start(const std::string& id, const RunRequest& request, const Project& project,
-               const policy::Policy& policy, std::size_t secrets) {
+               const policy::Policy& policy, Tier tier, std::size_t secrets) {
   if (request.quiet || ::isatty(STDERR_FILENO) != 1) {
     return;
   }
   std::fprintf(stderr,
-               "agentbox: session %s, scope %s, %zu secret%s, project %s (live view), %s\n",
+               "agentbox: session %s, scope %s, %zu secret%s, project %s (%s), %s\n",
                id.c_str(), base::printable(request.scope).c_str(), secrets,
                secrets == 1 ? "" : "s", base::printable(project.root).c_str(),
+               tier == Tier::kLive ? "live view" : "masks: weaker than the live view",
                policy.network.empty() ? "no network" : "listed hosts only");
 }
 
@@ -169,7 +172,7 @@ audit::Record session_record(const char* outcome) {
 
 // From a started box to its end.
 int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant> grants,
-          World& world, const std::string& program, const audit::Record& common,
+          World& world, Tier tier, const std::string& program, const audit::Record& common,
           Recorder& recorder) {
   const char* search_path = std::getenv("PATH");
   const std::string path =
@@ -206,10 +209,14 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
   launch.environment = environment_block(
       variables, released);
   box.wait_ready();
+  {
+    const SignalsBlocked blocked;
+    world.finish();
+  }
   if (handles.terminal) {
     terminal::adopt_settings(STDIN_FILENO, handles.terminal.get());
   }
-  say_start(common.session, request, prepared.project, prepared.policy, released.size());
+  say_start(common.session, request, prepared.project, prepared.policy, tier, released.size());
   box.launch(launch);
   BoxProcess process(box, recorder);
   const int status = terminal::relay(streams(handles), process, masks);
@@ -218,19 +225,17 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
   return status;
 }
 
-}  // namespace
-
-int run(const RunRequest& request) {
-  const Prepared prepared(request);
-  const Decisions decisions(prepared.policy, request.scope);
+// All that exists while the box does; a layer is mounted until this returns.
+int run_in_world(const RunRequest& request, const Prepared& prepared, const Decisions& decisions,
+                 std::optional<review::Layer>& layer) {
   std::vector<Grant> grants =
       collect_grants(prepared.policy, request.scope, prepared.project, prepared.layers.templates,
                      request.env_files);
-
+  const Tier tier = choose_tier(prepared.policy, request.view, request.review);
   const audit::Record common = common_record(prepared, request);
   Recorder recorder(base::state_directory() + "/audit", common);
   World world(prepared.identity, prepared.project, prepared.policy, decisions, recorder,
-              {.terminal = has_terminal(), .fresh = request.fresh});
+              {.terminal = has_terminal(), .fresh = request.fresh, .tier = tier});
   for (const Grant& grant : grants) {
     if (!grant.file.empty()) {
       world.deliver_file(grant.name, grant.file);
@@ -241,12 +246,20 @@ int run(const RunRequest& request) {
       request.command.front(), search_path == nullptr ? "" : search_path,
       prepared.project.working_directory,
       [&](const std::string& path) { return world.shows(path); });
+  if (request.review) {
+    layer.emplace(review::Layer::create(
+        review_directory(), review_manifest(prepared, request, common.session, world.parts())));
+    world.cover(*layer);
+    layer->wait_for_clock();
+  }
 
   harden();
-  recorder.write(session_record("start"));
+  audit::Record start = session_record("start");
+  start.reason = std::string("files: ") + tier_name(tier);
+  recorder.write(std::move(start));
   try {
     const int status =
-        drive(request, prepared, std::move(grants), world, program, common, recorder);
+        drive(request, prepared, std::move(grants), world, tier, program, common, recorder);
     audit::Record end = session_record("end");
     end.reason = "exit status " + std::to_string(exit_status(status));
     recorder.write(std::move(end));
@@ -255,6 +268,26 @@ int run(const RunRequest& request) {
     audit::Record end = session_record("failed");
     end.error = error.what();
     recorder.note(std::move(end));
+    throw;
+  }
+}
+
+}  // namespace
+
+int run(const RunRequest& request) {
+  const Prepared prepared(request);
+  const Decisions decisions(prepared.policy, request.scope);
+  std::optional<review::Layer> layer;
+  try {
+    const int status = run_in_world(request, prepared, decisions, layer);
+    if (layer) {
+      end_layer(*layer, decisions.files, request.quiet);
+    }
+    return status;
+  } catch (...) {
+    if (layer) {
+      end_layer(*layer, decisions.files, request.quiet);
+    }
     throw;
   }
 }

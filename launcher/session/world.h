@@ -2,15 +2,19 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "launcher/box/box.h"
 #include "launcher/egress/egress.h"
+#include "launcher/review/layer.h"
 #include "launcher/session/grants.h"
 #include "launcher/session/identity.h"
+#include "launcher/session/masked_files.h"
 #include "launcher/session/project.h"
 #include "launcher/session/recorder.h"
+#include "launcher/session/tier.h"
 #include "launcher/view/view.h"
 #include "policy/file_rules.h"
 #include "policy/network_rules.h"
@@ -31,6 +35,7 @@ struct Decisions {
 struct WorldOptions {
   bool terminal = false;  // the command gets a PTY
   bool fresh = false;     // the scratch home is a tmpfs, gone with the box
+  Tier tier = Tier::kLive;
 };
 
 // Owns the views and the network relay of one box. Destroy it after the box.
@@ -39,6 +44,10 @@ class World {
   World(const Identity& identity, const Project& project, const policy::Policy& policy,
         const Decisions& decisions, Recorder& recorder, const WorldOptions& options);
 
+  // What a layer of this session has to cover, and that it shall: call it before the plan is used.
+  // The layer must outlive this.
+  std::vector<review::Part> parts() const;
+  void cover(const review::Layer& layer);
   // What the box is to be; complete after construction.
   const box::Plan& plan() const { return plan_; }
   // Whether the command will find this absolute path.
@@ -48,19 +57,22 @@ class World {
   void deliver_file(const std::string& name, const std::string& path);
   // Starts serving; needs the descriptors of the box.
   void serve(box::Handles& handles);
+  // The last step before the command runs, once the box is ready.
+  void finish();
   // Writes a secret's file into the box's private directory.
   static void write_secret(const box::Handles& handles, const Released& secret);
 
  private:
   struct Mounted {
-    std::string root;    // the real directory, also the mount point
+    std::string root;  // the real directory, also the mount point
     bool home = false;
     std::string prefix;  // put before paths that the file rules judge
     std::vector<view::Synthetic> synthetic;
+    std::optional<std::size_t> overlay = std::nullopt;  // of the plan
   };
 
   void add_network();
-  view::Config configure(Mounted& mounted, base::UniqueFd fresh_home);
+  view::Config configure(Mounted& mounted, box::Handles& handles);
 
   const Identity& identity_;
   const Project& project_;
@@ -71,6 +83,7 @@ class World {
   std::vector<Mounted> mounted_;
   std::string git_directory_;  // of which the box may make linked worktrees; empty: of none
   std::vector<std::unique_ptr<view::View>> views_;
+  std::unique_ptr<MaskedFiles> masked_;  // instead of them
   std::unique_ptr<egress::Egress> egress_;
 };
 

@@ -202,6 +202,19 @@ const GitIndex::Entry* GitIndex::find(std::string_view path) const {
   return there ? &*found : nullptr;
 }
 
+bool GitIndex::lists_same(const GitIndex& other) const {
+  const auto object = [](const GitIndex& index, const Entry& entry) {
+    return index.bytes_.substr(entry.start + kStat, index.digest_);
+  };
+  return std::equal(entries_.begin(), entries_.end(), other.entries_.begin(), other.entries_.end(),
+                    [&](const Entry& a, const Entry& b) {
+                      return a.path == b.path && a.extended == b.extended &&
+                             (a.flags & ~kExtended) == (b.flags & ~kExtended) &&
+                             word(bytes_, a.start + kMode) == word(other.bytes_, b.start + kMode) &&
+                             object(*this, a) == object(other, b);
+                    });
+}
+
 std::string GitIndex::checksum(std::string_view bytes) const {
   return digest_ == kSha1 ? sha1(bytes) : sha256(bytes);
 }

@@ -39,6 +39,10 @@ class GitIndex {
   // monitor's word). Between two that see different files this must not be handed on.
   bool remembers_worktree() const { return remembers_worktree_; }
 
+  // Whether both list the same: paths, objects, modes and flags, whatever they remember of the
+  // worktree's files.
+  bool lists_same(const GitIndex& other) const;
+
   // Git itself does not check it by default; an index without one (index.skipHash) has zeros.
   bool checksum_holds() const;
 

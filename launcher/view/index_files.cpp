@@ -46,6 +46,13 @@ std::string target_of(int directory, const std::string& path) {
   return target.substr(0, target.find('\n'));
 }
 
+std::string path_of(int fd) {
+  char text[PATH_MAX];
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t length = ::readlink(link.c_str(), text, sizeof text);
+  return std::string(text, static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
+}
+
 long shift_of(const std::vector<bool>& denied) {
   return static_cast<long>(std::hash<std::vector<bool>>()(denied) % 1'000);
 }
@@ -91,11 +98,8 @@ IndexFiles::Worktrees IndexFiles::worktrees(const std::string& path) const {
     return {std::string(top), join(top, inner.substr(8))};
   }
   if (!inner.empty() && config_.prefix.empty()) {
-    char text[PATH_MAX];
-    const std::string root = "/proc/self/fd/" + std::to_string(config_.root.get());
-    const ssize_t length = ::readlink(root.c_str(), text, sizeof text);
     const std::string start =
-        std::string(text, static_cast<std::size_t>(std::max<ssize_t>(length, 0))) + "/";
+        (config_.path.empty() ? path_of(config_.root.get()) : config_.path) + "/";
     const std::string target = target_of(config_.root.get(), join(parent_of(path), "gitdir"));
     if (target.starts_with(start)) {
       return {std::string(parent_of(std::string_view(target).substr(start.size())))};
@@ -132,6 +136,7 @@ IndexFiles::Judged IndexFiles::judge(const GitIndex& index, const Worktrees& wor
         case policy::FileAction::kShow:
           break;
         case policy::FileAction::kHide:
+        case policy::FileAction::kHideUnlessReferences:
           hidden = true;
           break;
         case policy::FileAction::kRedact:

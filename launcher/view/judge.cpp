@@ -47,6 +47,7 @@ Verdict Judge::judge(std::string_view path, bool directory) const {
     case policy::FileAction::kShow:
       break;
     case policy::FileAction::kHide:
+    case policy::FileAction::kHideUnlessReferences:
       verdict.content = Content::kHidden;
       break;
     case policy::FileAction::kHideIfCredential:

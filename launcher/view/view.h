@@ -39,6 +39,9 @@ struct Worktrees {
 
 struct Config {
   base::UniqueFd root;  // the real directory, O_PATH | O_DIRECTORY
+  // Where the box sees it, absolute; empty: at the path that `root` has. An overlay that is mounted
+  // nowhere has none.
+  std::string path;
   // Project mode: `files` judges. Home mode: `home` is set too; what it lists passes through to
   // `root` (judged by `files` as well), everything else lives in `scratch`.
   const policy::FileRules* files = nullptr;

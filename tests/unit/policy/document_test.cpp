@@ -34,7 +34,9 @@ constexpr char kWhole[] = R"({
   "description": "everything",
   "extends": ["claude"],
   "files": { "hide": ["**/.env*"], "redact": ["config/*.yaml"], "show": ["**/.env.example"],
-             "readonly": ["infra/**"], "detect": "deny" },
+             "readonly": ["infra/**"], "detect": "deny",
+             "write_secrets": { "**": "deny", "notes/**": "allow" } },
+  "history": "refuse",
   "home": { "read": [".config/tool"], "write": [".cache/tool"] },
   "environment": { "pass": ["LC_*"], "set": { "A": "b" } },
   "system": ["/nix"],
@@ -59,7 +61,14 @@ TEST(Document, ReadsEveryKey) {
   EXPECT_EQ(document.extends.at(0).text, "claude");
   EXPECT_EQ(document.files.hide.at(0).text, "**/.env*");
   EXPECT_EQ(document.files.hide.at(0).place.text(), "agentbox.json:7:23");
-  EXPECT_EQ(document.files.detect, Detect::kDeny);
+  ASSERT_EQ(document.files.detect.size(), 1u);
+  EXPECT_EQ(document.files.detect[0].pattern.text, "**");
+  EXPECT_EQ(document.files.detect[0].choice, Detect::kDeny);
+  ASSERT_EQ(document.files.write_secrets.size(), 2u);
+  EXPECT_EQ(document.files.write_secrets[1].pattern.text, "notes/**");
+  EXPECT_EQ(document.files.write_secrets[1].pattern.place.text(), "agentbox.json:9:47");
+  EXPECT_EQ(document.files.write_secrets[1].choice, WriteSecrets::kAllow);
+  EXPECT_EQ(document.history, History::kRefuse);
   EXPECT_EQ(document.home.write.at(0).text, ".cache/tool");
   EXPECT_EQ(document.environment.set.at("A"), "b");
   EXPECT_EQ(document.system.at(0).text, "/nix");

@@ -20,7 +20,8 @@ FileAction action(const Policy& policy, const std::string& path, bool directory 
 }
 
 bool hidden(const FileRules& rules, const std::string& path, bool directory = false) {
-  return rules.judge(path, directory).action == FileAction::kHide;
+  const FileAction action = rules.judge(path, directory).action;
+  return action == FileAction::kHide || action == FileAction::kHideUnlessReferences;
 }
 
 TEST(Floor, HidesWhatHoldsSecrets) {
@@ -138,39 +139,19 @@ TEST(Floor, LeavesPackageManagersFilesToTheirContents) {
 
 TEST(Floor, KeepsWhatRunsLaterReadOnly) {
   const FileRules rules(floor_policy());
-  for (const char* path : {"agentbox.json",
-                           ".agentbox/policy.json",
-                           ".git/hooks/pre-commit",
-                           ".git/config",
-                           ".git/config.worktree",
-                           ".git/commondir",
-                           "vendor/x/.git/hooks/a",
-                           "vendor/x/.git/config",
-                           ".git/modules/a/config",
-                           ".git/modules/a/b/hooks/post-checkout",
-                           ".git/modules/a/modules/b/config",
-                           ".git/worktrees/w/config.worktree",
-                           ".git/worktrees/w/commondir",
-                           ".git/worktrees/w/gitdir",
-                           ".git/worktrees/w/config",
-                           ".git/worktrees/w/hooks/post-checkout",
-                           ".git/worktrees/w/modules/sub/config",
-                           ".git/worktrees/w/modules/a/b/hooks/post-checkout",
-                           "bare.git/worktrees/w/commondir",
-                           "bare.git/worktrees/w/config.worktree",
-                           // Files, so symbolic links: directories are made there.
-                           ".git/worktrees",
-                           ".git/worktrees/w",
-                           "bare.git/config",
-                           "bare.git/hooks/update",
-                           ".claude/settings.json",
-                           "sub/.claude/hooks/x",
-                           ".mcp.json",
-                           ".vscode/tasks.json",
-                           ".idea/workspace.xml",
-                           ".envrc",
-                           ".husky/pre-commit",
-                           ".git"}) {
+  for (const char* path :
+       {"agentbox.json", ".agentbox/policy.json", ".git/hooks/pre-commit", ".git/config",
+        ".git/config.worktree", ".git/commondir", "vendor/x/.git/hooks/a", "vendor/x/.git/config",
+        ".git/modules/a/config", ".git/modules/a/b/hooks/post-checkout",
+        ".git/modules/a/modules/b/config", ".git/worktrees/w/config.worktree",
+        ".git/worktrees/w/commondir", ".git/worktrees/w/gitdir", ".git/worktrees/w/config",
+        ".git/worktrees/w/hooks/post-checkout", ".git/worktrees/w/modules/sub/config",
+        ".git/worktrees/w/modules/a/b/hooks/post-checkout", "bare.git/worktrees/w/commondir",
+        "bare.git/worktrees/w/config.worktree",
+        // Files, so symbolic links: directories are made there.
+        ".git/worktrees", ".git/worktrees/w", "bare.git/config", "bare.git/hooks/update",
+        ".claude/settings.json", "sub/.claude/hooks/x", ".mcp.json", ".vscode/tasks.json",
+        ".idea/workspace.xml", ".envrc", ".husky/pre-commit", ".git"}) {
     EXPECT_TRUE(rules.judge(path, false).readonly) << path;
   }
   EXPECT_TRUE(rules.judge(".claude", true).readonly);
@@ -252,7 +233,7 @@ TEST(Precedence, LaterLayersShowAndHide) {
   Policy policy = floor_policy();
   policy.files.show = {rule(".env.test", Layer::kUser)};
   EXPECT_EQ(action(policy, ".env.test"), FileAction::kShow);
-  EXPECT_EQ(action(policy, ".env.local"), FileAction::kHide);
+  EXPECT_EQ(action(policy, ".env.local"), FileAction::kHideUnlessReferences);
   // A later layer takes it back.
   policy.files.hide.push_back(rule(".env.*", Layer::kRepository));
   EXPECT_EQ(action(policy, ".env.test"), FileAction::kHide);
@@ -271,7 +252,7 @@ TEST(Precedence, RedactNeverUncoversWhatIsHidden) {
   policy.files.redact = {rule("config/", Layer::kRepository)};
   EXPECT_EQ(action(policy, "config/app.yaml"), FileAction::kRedact);
   EXPECT_EQ(action(policy, "config/deep/app.yaml"), FileAction::kRedact);
-  EXPECT_EQ(action(policy, "config/server.key"), FileAction::kHide);
+  EXPECT_EQ(action(policy, "config/server.key"), FileAction::kHideUnlessReferences);
   EXPECT_EQ(action(policy, "other/app.yaml"), FileAction::kShow);
   policy.files.show.push_back(rule("config/app.yaml", Layer::kRepository));
   EXPECT_EQ(action(policy, "config/app.yaml"), FileAction::kShow);
@@ -289,7 +270,7 @@ TEST(Precedence, ShowOfADirectoryLeavesSecretsBelowHidden) {
   policy.files.show.push_back(rule(".aws/"));
   EXPECT_EQ(action(policy, ".aws", true), FileAction::kShow);
   EXPECT_EQ(action(policy, ".aws/config"), FileAction::kShow);
-  EXPECT_EQ(action(policy, ".aws/x.pem"), FileAction::kHide);
+  EXPECT_EQ(action(policy, ".aws/x.pem"), FileAction::kHideUnlessReferences);
   policy.files.show.push_back(rule(".aws/**"));
   EXPECT_EQ(action(policy, ".aws/x.pem"), FileAction::kShow);
 }
@@ -313,7 +294,7 @@ TEST(Floor, ShowsBundlesOfPublicCertificates) {
   EXPECT_EQ(rules.judge(".venv/lib/site-packages/certifi/cacert.pem", false).action,
             FileAction::kShow);
   EXPECT_EQ(rules.judge(".venv/lib/site-packages/certifi/server.pem", false).action,
-            FileAction::kHide);
+            FileAction::kHideUnlessReferences);
 }
 
 TEST(ReachesBelow, TellsWhereAMoveWouldChangeTheJudgement) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "policy/content_rules.h"
 #include "policy/environment_rules.h"
 #include "policy/file_rules.h"
 #include "policy/network_rules.h"
@@ -67,7 +68,7 @@ std::string refusal(const Sources& all, const ProfileSource& profiles) {
 
 TEST(Merge, NothingIsTheFloor) {
   const Policy policy = merge({}, source());
-  EXPECT_EQ(FileRules(policy).judge(".env", false).action, FileAction::kHide);
+  EXPECT_EQ(FileRules(policy).judge(".env", false).action, FileAction::kHideUnlessReferences);
   EXPECT_TRUE(policy.network.empty());
   EXPECT_EQ(policy.scopes.count("main"), 1u);
   EXPECT_EQ(policy.hash.size(), 64u);
@@ -158,15 +159,16 @@ TEST(Caps, TheUsersNetworkBoundsTheRepository) {
 TEST(Caps, TheUsersLimitsAndSwitchesBoundTheRepository) {
   const std::string user =
       R"("limits": {"memory": "2G"}, "user_namespaces": false, "view": "live",
-         "files": {"detect": "deny"})";
+         "history": "refuse", "files": {"detect": "deny"})";
   const std::string repository =
       R"("limits": {"memory": "8G"}, "user_namespaces": true, "view": "auto",
-         "files": {"detect": "off"})";
+         "history": "warn", "files": {"detect": "off"})";
   const Policy policy = merge(sources({}, &user, &repository), source());
   EXPECT_EQ(policy.limits.memory, std::uint64_t{2} << 30);
   EXPECT_FALSE(policy.user_namespaces);
   EXPECT_EQ(policy.view, ViewMode::kLive);
-  EXPECT_EQ(policy.files.detect, Detect::kDeny);
+  EXPECT_EQ(policy.history, History::kRefuse);
+  EXPECT_EQ(ContentRules(policy).judge("a").detect, Detect::kDeny);
   EXPECT_TRUE(widened(repository, &user).empty());
 }
 
@@ -175,6 +177,14 @@ TEST(Caps, ADenialHoldsInEveryScope) {
   const std::string own = R"("scopes": {"main": {"network": ["bad.test:443"]}})";
   const Policy policy = merge(sources({}, &user, nullptr, &own), source());
   EXPECT_TRUE(NetworkRules(*policy.scopes.at("main").network).judge_name("bad.test", 443)->deny);
+}
+
+TEST(Widenings, HistoryAndWrittenSecrets) {
+  EXPECT_EQ(widened(R"("files": {"write_secrets": {"notes/": "allow"}})"),
+            std::vector<std::string>{"files.write_secrets: weaker than it was for notes/"});
+  const std::string user = R"("history": "refuse")";
+  EXPECT_TRUE(widened(R"("history": "filter")", &user).empty());
+  EXPECT_TRUE(widened(R"("history": "warn")", &user).empty());  // the user's word holds
 }
 
 TEST(Widenings, NarrowingIsFree) {
@@ -198,7 +208,7 @@ TEST(Widenings, AreNamed) {
       {R"("files": {"show": ["config.json"]})", "files.show: config.json"},
       {R"("files": {"show": [".aws/"]})", "files.show: .aws/"},
       {R"("files": {"show": ["**"]})", "files.show: **"},
-      {R"("files": {"detect": "off"})", "files.detect: weaker than it was"},
+      {R"("files": {"detect": "off"})", "files.detect: weaker than it was for **"},
       {R"("network": ["x.test:443"])", "network: x.test:443"},
       {R"("network": ["*.github.com:443"])", "network: *.github.com:443"},
       {R"("network": ["github.com:22"])", "network: github.com:22"},

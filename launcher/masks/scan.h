@@ -1,0 +1,76 @@
+// What a walk finds to cover.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "launcher/box/guard.h"
+#include "launcher/masks/watches.h"
+#include "policy/file_rules.h"
+
+namespace agentbox::masks {
+
+using Cover = box::Guard::Cover;
+using Inode = std::pair<dev_t, ino_t>;
+
+// A directory that the box has as it is, at the same path.
+struct Tree {
+  std::string root;          // absolute, without symbolic links
+  base::UniqueFd directory;  // the same, O_PATH
+  std::string prefix;        // put before the paths that the rules judge
+};
+
+// Something to cover. `path` is relative to the tree's root.
+struct Mask {
+  std::size_t tree = 0;
+  std::string path;
+  Cover cover = Cover::kFile;
+  Inode inode;
+  const policy::Pattern* rule = nullptr;
+  bool link = false;  // a symbolic link, with a name that is read-only
+};
+
+// Collects what is to be covered in the trees, and watches their directories on the way: before a
+// directory is listed, so that nothing that appears in it is missed. Symbolic links are left alone:
+// what they lead to is judged where it is.
+class Scan {
+ public:
+  // `rules`, `trees` and `watches` must outlive it.
+  Scan(const policy::FileRules& rules, const std::vector<Tree>& trees, Watches& watches);
+
+  // Everything in the tree. By `threads` at once.
+  void whole(std::size_t tree, unsigned threads);
+  // One name, and all below it if it is a directory. Nothing if it is not there any more.
+  void name(const Directory& directory, std::string_view name);
+
+  // By path: what is in a directory comes after it.
+  std::vector<Mask> masks();
+  // Inodes of hidden files that have further names.
+  const std::set<Inode>& hidden() const { return hidden_; }
+  // Of the files that are shown, those that have further names.
+  const std::vector<Mask>& linked() const { return linked_; }
+
+ private:
+  void below(std::size_t tree, const std::string& path, int directory, unsigned threads);
+  // Whether to go into it.
+  bool entry(std::size_t tree, const std::string& path, int directory, const std::string& name,
+             const policy::FileDecision& decision, bool below_hidden);
+  std::string judged(std::size_t tree, const std::string& path) const;
+
+  const policy::FileRules& rules_;
+  const std::vector<Tree>& trees_;
+  Watches& watches_;
+  std::mutex mutex_;
+  std::vector<Mask> masks_;
+  std::vector<Mask> linked_;
+  std::set<Inode> hidden_;
+};
+
+}  // namespace agentbox::masks
