@@ -32,6 +32,8 @@ constexpr std::array kVerbs = {
     Verb{"explain", "which rule decides about a path, a host or a scope", cli::explain},
     Verb{"trust", "consent to what this repository's policy would widen", cli::trust},
     Verb{"secret", "the local encrypted store: set, list, rm", cli::secret},
+    Verb{"read", "resolve one reference to standard output", cli::read},
+    Verb{"inject", "fill in a template that holds references", cli::inject},
     Verb{"status", "inside a box: its session, scope and secrets by name", cli::status},
     Verb{"log", "show and verify the audit log", cli::log},
     Verb{"doctor", "try what agentbox needs of this machine, and say how to mend it", cli::doctor},

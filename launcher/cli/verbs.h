@@ -9,7 +9,9 @@ namespace agentbox::cli {
 int check(const Arguments& arguments);
 int doctor(const Arguments& arguments);
 int explain(const Arguments& arguments);
+int inject(const Arguments& arguments);
 int log(const Arguments& arguments);
+int read(const Arguments& arguments);
 int review(const Arguments& arguments);
 int run(const Arguments& arguments);
 int secret(const Arguments& arguments);
