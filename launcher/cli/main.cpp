@@ -30,6 +30,7 @@ constexpr std::array kVerbs = {
     Verb{"review", "what a session with --review changed: show, apply, drop", cli::review},
     Verb{"check", "resolve every secret of a scope, start nothing", cli::check},
     Verb{"explain", "which rule decides about a path, a host or a scope", cli::explain},
+    Verb{"scan", "what a box would not see here, and which secrets git has", cli::scan},
     Verb{"trust", "consent to what this repository's policy would widen", cli::trust},
     Verb{"secret", "the local encrypted store: set, list, rm", cli::secret},
     Verb{"read", "resolve one reference to standard output", cli::read},

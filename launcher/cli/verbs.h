@@ -14,6 +14,7 @@ int log(const Arguments& arguments);
 int read(const Arguments& arguments);
 int review(const Arguments& arguments);
 int run(const Arguments& arguments);
+int scan(const Arguments& arguments);
 int secret(const Arguments& arguments);
 int status(const Arguments& arguments);
 int trust(const Arguments& arguments);

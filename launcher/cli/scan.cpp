@@ -1,0 +1,166 @@
+#include "launcher/scan/scan.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "base/encode.h"
+#include "base/error.h"
+#include "launcher/cli/verbs.h"
+#include "launcher/scan/formats.h"
+#include "launcher/session/home.h"
+#include "launcher/session/identity.h"
+#include "launcher/session/layers.h"
+#include "launcher/session/paths.h"
+#include "launcher/session/repository.h"
+
+namespace agentbox::cli {
+
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr Usage kUsage = {"agentbox scan [OPTION…] [PATH…]",
+                          "Says what a box would not see of this project, and why, and which "
+                          "secret files git has or would\n"
+                          "take. Prints no secret. Exit status 0: nothing to do; 1: a secret file "
+                          "is in git or not ignored;\n"
+                          "2: something could not be read; 3: both.",
+                          "  agentbox scan\n"
+                          "  agentbox scan --json services/api\n"
+                          "  agentbox scan --sarif > agentbox.sarif\n"};
+
+// Says on the terminal how far it is, as long as it lives.
+class ProgressLine {
+ public:
+  explicit ProgressLine(const scan::Progress& progress) : progress_(progress) {
+    if (::isatty(STDERR_FILENO) == 1) {
+      thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+    }
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds kFirst{300}, kInterval{100};
+
+  void run(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    bool shown = false;
+    auto pause = kFirst;
+    while (!changed_.wait_for(lock, stop, pause, [] { return false; }) && !stop.stop_requested()) {
+      std::fprintf(stderr, "\r\x1b[K%zu names", progress_.names.load());
+      shown = true;
+      pause = kInterval;
+    }
+    if (shown) {
+      std::fputs("\r\x1b[K", stderr);
+    }
+  }
+
+  const scan::Progress& progress_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::jthread thread_;
+};
+
+std::string real_path(const std::string& path) {
+  const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), ::free);
+  if (real == nullptr) {
+    throw base::SystemError("find", base::printable(path), errno);
+  }
+  return real.get();
+}
+
+std::string directory_of(const std::string& path) {
+  struct stat status = {};
+  base::check(::stat(path.c_str(), &status), "stat", base::printable(path));
+  return S_ISDIR(status.st_mode) ? path : session::parent(path);
+}
+
+// The project that the first path is in, and all of them relative to it.
+session::Project find_project(const std::vector<std::string>& given, const std::string& home,
+                              std::vector<std::string>& relative) {
+  std::vector<std::string> paths;
+  for (const std::string& path : given) {
+    paths.push_back(real_path(path));
+  }
+  session::Project project = session::find_project(
+      paths.empty() ? session::current_directory() : directory_of(paths.front()), home);
+  for (const std::string& path : paths) {
+    if (!session::is_below(path, project.root)) {
+      throw base::Error(
+          base::Status::kFailed,
+          base::printable(path) + " is not in the project " + base::printable(project.root),
+          "scan it by itself");
+    }
+    relative.push_back(session::relative_to(path, project.root));
+  }
+  // The whole project, said by its name.
+  if (std::find(relative.begin(), relative.end(), "") != relative.end()) {
+    relative.clear();
+  }
+  return project;
+}
+
+}  // namespace
+
+int scan(const Arguments& arguments) {
+  std::vector<std::string> paths;
+  session::Request request;
+  bool json = false;
+  bool sarif = false;
+  po::options_description options("Options");
+  options.add_options()("profile", po::value(&request.profiles)->value_name("NAME"),
+                        "as for `agentbox run`")(
+      "policy", po::value(&request.policy_file)->value_name("FILE"), "as for `agentbox run`")(
+      "json", po::bool_switch(&json), "print one JSON object")("sarif", po::bool_switch(&sarif),
+                                                               "print a SARIF 2.1.0 log");
+  po::options_description hidden;
+  hidden.add_options()("path", po::value(&paths));
+  po::positional_options_description positional;
+  positional.add("path", -1);
+  if (!parse_options(kUsage, options, positional, hidden, arguments)) {
+    return 0;
+  }
+  if (json && sarif) {
+    throw base::Error(base::Status::kFailed, "--json and --sarif are two forms of one report",
+                      "choose one of them");
+  }
+  const session::Identity identity = session::current_identity();
+  scan::Options what;
+  const session::Project project = find_project(paths, identity.home, what.paths);
+  session::Layers layers = session::load_layers(project, request);
+  const bool trusted = layers.trusted || layers.widenings.empty();
+  if (!trusted) {
+    // No session would start with it, and what a stranger's document shows must still be found.
+    layers.sources.repository.reset();
+  }
+  policy::Policy policy = policy::merge(layers.sources, session::profile_source());
+  session::protect_repository(project.root, identity, policy);
+  what.root = project.root;
+  what.hidden_elsewhere = session::credential_files(identity);
+  what.threads = std::clamp(std::thread::hardware_concurrency(), 1u, 16u);
+  scan::Progress progress;
+  scan::Report report;
+  {
+    const ProgressLine line(progress);
+    report = scan::scan(what, policy, progress);
+  }
+  report.trusted = trusted;
+  const std::string text = json ? scan::to_json(report) + "\n"
+                           : sarif
+                               ? scan::to_sarif(report, AGENTBOX_VERSION) + "\n"
+                               : scan::to_text(report, {.coloured = ::isatty(STDOUT_FILENO) == 1});
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return scan::status_of(report);
+}
+
+}  // namespace agentbox::cli

@@ -1,0 +1,124 @@
+#include "launcher/scan/hidden_files.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "launcher/scan/file.h"
+#include "policy/file_rules.h"
+
+namespace agentbox::scan {
+
+namespace {
+
+using policy::FileAction;
+
+// As launcher/view: what is longer counts as a credential without a look.
+constexpr std::size_t kMostCredential = 64 * 1024;
+
+bool by_path(const Hidden& a, const Hidden& b) { return a.path < b.path; }
+
+// Fails with errno, as -1.
+int holds_credential(int fd) {
+  WipedBuffer text(kMostCredential + 1);
+  const ssize_t size = read_fully(fd, text.bytes());
+  if (size < 0) {
+    return -1;
+  }
+  const std::string_view bytes(text.bytes().data(), static_cast<std::size_t>(size));
+  return bytes.size() > kMostCredential || policy::holds_credential(bytes) ? 1 : 0;
+}
+
+}  // namespace
+
+void HiddenFiles::add_elsewhere(const std::string& path) {
+  struct stat status = {};
+  if (::lstat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink > 1) {
+    inodes_.emplace(std::pair(status.st_dev, status.st_ino), path);
+  }
+}
+
+bool HiddenFiles::visit(const survey::Entry& entry) {
+  if (entry.name == ".git") {
+    const std::size_t length = entry.path.size() - entry.name.size();
+    const std::lock_guard lock(mutex_);
+    repositories_.emplace_back(entry.path.substr(0, length == 0 ? 0 : length - 1));
+  }
+  if (entry.type == DT_REG && entry.decision.action != FileAction::kShow) {
+    visit_file(entry);
+  } else if (hides(entry.decision.action)) {
+    const std::lock_guard lock(mutex_);
+    hidden_.push_back({.path = std::string(entry.path),
+                       .directory = entry.type == DT_DIR,
+                       .rule = Rule::of(entry.decision.rule),
+                       .link_of = {},
+                       .below_hidden = entry.below_hidden});
+  }
+  return true;
+}
+
+void HiddenFiles::visit_file(const survey::Entry& entry) {
+  const FileAction action = entry.decision.action;
+  Hidden found = {.path = std::string(entry.path),
+                  .why = hides(action) ? Hidden::Why::kName : Hidden::Why::kCredential,
+                  .rule = Rule::of(entry.decision.rule),
+                  .link_of = {},
+                  .below_hidden = entry.below_hidden};
+  struct stat status = {};
+  const base::UniqueFd fd = open_regular(entry, status);
+  int error = fd ? 0 : errno;
+  if (!fd && error == 0) {
+    return;
+  }
+  bool hidden = hides(action);
+  if (!fd) {
+    // What it is may be told all the same: it shows in its other names.
+    if (::fstatat(entry.directory, entry.name.data(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      status = {};
+    }
+    hidden = hidden || action == FileAction::kHideIfCredential;
+  } else if (action == FileAction::kHideIfCredential) {
+    const int holds = holds_credential(fd.get());
+    error = holds < 0 ? errno : 0;
+    hidden = holds != 0;
+  }
+  found.holds_secret = error != 0 || status.st_size > 0;
+  const std::lock_guard lock(mutex_);
+  if (status.st_nlink > 1) {
+    inodes_.emplace(std::pair(status.st_dev, status.st_ino), found.path);
+  }
+  if (error != 0) {
+    unreadable_.push_back({found.path, error});
+  }
+  if (hidden) {
+    hidden_.push_back(std::move(found));
+  } else if (action == FileAction::kRedact) {
+    redacted_.push_back({std::move(found.path), std::move(found.rule)});
+  }
+}
+
+void HiddenFiles::add_unlisted(std::string_view path, int error) {
+  const std::lock_guard lock(mutex_);
+  unreadable_.push_back({std::string(path), error});
+}
+
+void HiddenFiles::finish() {
+  std::sort(hidden_.begin(), hidden_.end(), by_path);
+  std::sort(repositories_.begin(), repositories_.end());
+}
+
+const Hidden* HiddenFiles::find(std::string_view path) const {
+  const auto found = std::lower_bound(
+      hidden_.begin(), hidden_.end(), path,
+      [](const Hidden& hidden, std::string_view wanted) { return hidden.path < wanted; });
+  return found != hidden_.end() && found->path == path ? &*found : nullptr;
+}
+
+const std::string* HiddenFiles::find_inode(const struct stat& status) const {
+  const auto found = inodes_.find({status.st_dev, status.st_ino});
+  return found == inodes_.end() ? nullptr : &found->second;
+}
+
+}  // namespace agentbox::scan

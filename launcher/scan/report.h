@@ -1,0 +1,98 @@
+// What a scan found. Holds names, places and kinds; never a byte of a secret.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "policy/policy.h"
+
+namespace agentbox::scan {
+
+// The rule that decides, as `agentbox explain` shows it; empty if none names the path.
+struct Rule {
+  std::string text;
+  std::string place;
+
+  static Rule of(const policy::Pattern* pattern) {
+    return pattern == nullptr ? Rule() : Rule{pattern->text, pattern->place.text()};
+  }
+};
+
+// How git sees a file.
+enum class GitState {
+  kNone,       // in no repository
+  kUnknown,    // git could not be asked: Report::git_failures says why
+  kIgnored,    // an ignore rule keeps it out
+  kUntracked,  // the next `git add` takes it
+  kTracked,    // in git's index: committed, or about to be
+};
+
+// Paths are relative to Report::root, any bytes.
+
+// A file or directory that does not exist in a box.
+struct Hidden {
+  enum class Why { kName, kCredential, kHardLink };
+
+  std::string path;
+  bool directory = false;
+  Why why = Why::kName;
+  Rule rule;
+  std::string link_of;        // kHardLink: the file that this is another name of
+  bool below_hidden = false;  // in a hidden directory, which is listed as well
+  bool holds_secret = false;  // a regular file with something in it that could be one
+  GitState git = GitState::kNone;
+};
+
+// A file whose name makes all of it redacted.
+struct Redacted {
+  std::string path;
+  Rule rule;
+};
+
+// What could not be looked at.
+struct Unreadable {
+  std::string path;
+  int error = 0;  // errno
+};
+
+// A secret file that git holds or would take, and how it is kept out.
+struct InGit {
+  std::string path;
+  GitState state = GitState::kTracked;  // or kUntracked
+  std::string repository;               // its directory; "" is the root or one above it
+  std::string ignore_file;              // where the line belongs: ".gitignore", "sub/.gitignore"
+  std::string ignore_line;              // gitignore(5)
+};
+
+// Git of the repository in this directory could not be asked.
+struct GitFailure {
+  std::string path;
+  std::string why;
+  std::string hint;
+};
+
+// Lists are sorted by path.
+struct Report {
+  std::string root;                // absolute: the project
+  std::vector<std::string> paths;  // what of it was asked for; empty: all
+  bool trusted = true;             // false: the repository's own policy was left out
+
+  std::vector<Hidden> hidden;
+  std::vector<Redacted> redacted;
+  std::vector<Unreadable> unreadable;
+  std::vector<InGit> in_git;
+  std::vector<GitFailure> git_failures;
+
+  std::size_t names = 0;  // files and directories met in the project
+  std::chrono::milliseconds duration{0};
+};
+
+// The exit status: these added up (docs/errors.md).
+inline constexpr int kFound = 1;       // a secret in a file that is shown, or a secret file in git
+inline constexpr int kIncomplete = 2;  // something could not be read, or git not be asked
+int status_of(const Report& report);
+
+}  // namespace agentbox::scan
