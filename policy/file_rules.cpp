@@ -345,7 +345,7 @@ FileDecision FileRules::Matcher::judge(std::vector<std::string_view>& components
                           : FileAction::kHide;
     decision.rule = &found.hide->pattern;
     decision.readonly = true;
-    decision.readonly_rule = decision.rule;
+    decision.readonly_rule = found.readonly == nullptr ? decision.rule : &found.readonly->pattern;
     return decision;
   }
   if (layer_of(found.redact) > layer_of(found.show)) {

@@ -22,8 +22,8 @@ enum class FileAction {
 struct FileDecision {
   FileAction action = FileAction::kShow;
   bool readonly = false;
-  const Pattern* rule = nullptr;  // what decided the action; null for the default (show)
-  const Pattern* readonly_rule = nullptr;
+  const Pattern* rule = nullptr;           // what decided the action; null for the default (show)
+  const Pattern* readonly_rule = nullptr;  // what is hidden is read-only by `rule`, if by no other
   // Not kNone: read-only for no other reason than that it leads git elsewhere.
   LinkFile link = LinkFile::kNone;
 };

@@ -108,7 +108,8 @@ FileServer::Opened FileServer::open(const NodePtr& node, int flags) {
   Nodes::Ways ways = nodes_.ways(node);
   int error = ESTALE;
   for (Nodes::Way& way : ways.paths) {
-    if (way.verdict.content == Content::kHidden) {
+    const bool hidden = way.verdict.content == Content::kHidden;
+    if (hidden && !own_.any()) {
       continue;
     }
     const Location location = storage_.locate(way.path, way.verdict);
@@ -123,8 +124,15 @@ FileServer::Opened FileServer::open(const NodePtr& node, int flags) {
     if (opened.inode.identity != ways.identity) {
       continue;  // changed outside: the kernel has to look the name up again
     }
+    if (hidden) {
+      if (!own_.own(opened.inode)) {
+        continue;
+      }
+      opened.verdict.content = Content::kPlain;
+    }
     opened.path = std::move(way.path);
     admit(opened.inode, &opened.verdict, opened.path);
+    opened.verdict.readonly |= sealed_.sealed(opened.inode, opened.path);
     return opened;
   }
   if (ways.pin) {
@@ -139,6 +147,10 @@ FileServer::Opened FileServer::open(const NodePtr& node, int flags) {
         links_.check(opened.inode) == HardLinks::Standing::kHidden) {
       fail(ESTALE);
     }
+    if (opened.verdict.content == Content::kHidden && own_.own(opened.inode)) {
+      opened.verdict.content = Content::kPlain;
+    }
+    opened.verdict.readonly |= sealed_.sealed(opened.inode, opened.path);
     return opened;
   }
   fail(error);
@@ -239,6 +251,10 @@ int FileServer::find(const NodePtr& parent, const Opened* directory, const char*
     return error;
   }
   found->verdict = judge_.judge(found->path, found->inode.directory());
+  const bool own = found->verdict.content == Content::kHidden && own_.own(found->inode);
+  if (own) {
+    found->verdict.content = Content::kPlain;
+  }
   bool hidden = found->verdict.content == Content::kHidden;
   if (found->verdict.content == Content::kGitIndex && found->inode.regular()) {
     const base::UniqueFd fd = open_below(at.directory, at.name.c_str(), O_RDONLY);
@@ -252,7 +268,7 @@ int FileServer::find(const NodePtr& parent, const Opened* directory, const char*
     const base::UniqueFd fd = open_below(at.directory, at.name.c_str(), O_RDONLY);
     hidden = !fd || contents_.credential(fd.get(), inode_of(fd.get()));
   }
-  if (!hidden && found->inode.regular() && found->inode.stat.st_nlink > 1 &&
+  if (!hidden && !own && found->inode.regular() && found->inode.stat.st_nlink > 1 &&
       found->verdict.content != Content::kRedacted) {
     const auto standing = walk ? links_.check(found->inode) : links_.known(found->inode);
     found->unsure = !standing;
@@ -265,6 +281,7 @@ int FileServer::find(const NodePtr& parent, const Opened* directory, const char*
     }
     return ENOENT;
   }
+  found->verdict.readonly |= sealed_.sealed(found->inode, found->path);
   return 0;
 }
 

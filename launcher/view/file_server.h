@@ -11,6 +11,7 @@
 #include <mutex>
 #include <set>
 #include <shared_mutex>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -21,8 +22,12 @@
 #include "launcher/view/held_files.h"
 #include "launcher/view/index_files.h"
 #include "launcher/view/nodes.h"
+#include "launcher/view/own_files.h"
 #include "launcher/view/owners.h"
+#include "launcher/view/sealed_files.h"
+#include "launcher/view/stale.h"
 #include "launcher/view/storage.h"
+#include "launcher/view/verdicts.h"
 #include "launcher/view/watcher.h"
 
 namespace agentbox::view {
@@ -63,7 +68,9 @@ class FileServer {
   // Attributes and contents.
   struct stat attributes(std::uint64_t id);
   struct stat change(std::uint64_t id, const Change& change);
-  // Into `buffer`; returns the length, 0 at the end of the file.
+  // Into `buffer`; returns the length, 0 at the end of the file. kRoom bytes before `buffer` and as
+  // many after `size` are the server's to work with.
+  static constexpr std::size_t kRoom = Secrets::kReach + Verdicts::kBlock;
   std::size_t read(std::uint64_t id, char* buffer, std::size_t size, off_t offset);
   std::size_t write(std::uint64_t id, std::string_view bytes, off_t offset, int flags);
   void allocate(std::uint64_t id, int mode, off_t offset, off_t length);
@@ -75,18 +82,9 @@ class FileServer {
   std::size_t list(fuse_req_t request, std::uint64_t id, char* buffer, std::size_t size,
                    off_t offset, bool with_attributes);
 
-  // What the box's kernel has to be told to forget.
-  struct Stale {
-    enum class Kind {
-      kName,        // `name` in `parent`
-      kExpired,     // the same, of a directory that is most likely still there
-      kAttributes,  // of `node`
-      kContents,    // and the pages too
-    } kind;
-    std::uint64_t parent = 0, node = 0;
-    std::string name;
-  };
   Watcher& watcher() { return watcher_; }
+  // What follows from what the box itself asked for, or from View::judge_again().
+  StaleQueue& stale() { return stale_; }
   // What follows from a change outside; at most a few.
   std::vector<Stale> stale_after(const Watcher::Event& event);
   // All that was ever told, when changes were lost.
@@ -153,8 +151,10 @@ class FileServer {
            Found* found);
   Reply enter(const NodePtr& parent, const char* name, const Found& found);
   // The slot of a name that is about to be made or replaced. Fails if the policy is against it.
-  // `new_file`: it is made empty, which some read-only files may be.
-  Slot target(const Opened& directory, const char* name, bool is_directory, bool new_file = false);
+  // `new_file`: it is made empty, which some read-only files may be. `own`: the box's own file gets
+  // it, which may have a name that hides (own_files.h).
+  Slot target(const Opened& directory, const char* name, bool is_directory, bool new_file = false,
+              bool own = false);
   Slot slot(const Opened& directory, std::string name, std::string path, const Verdict& verdict,
             bool make_parents);
   Reply made(const NodePtr& parent, const Opened& directory, const char* name);
@@ -168,6 +168,24 @@ class FileServer {
   void move_across(const Slot& from, const Slot& to, const Found& source, unsigned flags);
   base::UniqueFd pin(const Slot& slot, const Inode& inode, NodePtr* node);
   void after_write(const Opened& file);
+  // What happens if a secret is found in the file.
+  policy::Detect detect(const Opened& file) const;
+  std::string rules_path(const Opened& file) const;
+  // As read(), of an ordinary file, with what was found in it taken out.
+  std::size_t read_judged(const Opened& file, const NodePtr& node, policy::Detect detect,
+                          char* buffer, std::size_t size, off_t offset);
+  // Takes what is found in `text` out of the part of it that is sent. Whether nothing was found in
+  // any of it. Fails with EACCES if nothing may be sent.
+  bool take_out_secrets(const Opened& file, const NodePtr& node, policy::Detect detect,
+                        std::span<char> text, char* sent, std::size_t length);
+  // Whether something is found in these bytes or near them; the first finding's kind.
+  bool find_secret(const Opened& file, off_t from, off_t to, std::string_view* what) const;
+  // Fails with EACCES if a secret is anywhere in the file.
+  void require_no_secret(const Opened& file, const NodePtr& node, const Verdicts::State& state);
+  // Fails if to change these bytes could make a secret look like none, or lose it.
+  void require_no_secret_near(const Opened& file, const NodePtr& node, off_t from, off_t to);
+  // The file is read-only for the box from now on.
+  void seal(const Opened& file, const NodePtr& node, Touch::Kind kind, std::string_view what);
   // For a file with a Verdict::link: whether it may go; its only write.
   bool may_remove_link(const Slot& slot, const Found& found) const;
   std::size_t write_link(const Opened& file, std::string_view bytes, off_t offset);
@@ -200,6 +218,10 @@ class FileServer {
   Contents contents_;
   IndexFiles indexes_;
   HeldFiles held_;
+  OwnFiles own_;
+  SealedFiles sealed_;
+  Verdicts verdicts_;
+  StaleQueue stale_;
   Watcher watcher_;
   std::once_flag told_unwatched_;
   const Owners owners_;

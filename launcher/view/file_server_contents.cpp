@@ -64,7 +64,12 @@ struct stat FileServer::change(std::uint64_t id, const Change& change) {
     require_no_shown_index(file);
   }
   lock.unlock();
+  if (truncate && change.to.st_size > 0) {  // cut to nothing, nothing of it can be read
+    require_no_secret_near(file, node, change.to.st_size, change.to.st_size);
+  }
   const int fd = file.fd.get();
+  const auto changing = own_.changing(file.inode.identity);
+  const Inode before = inode_of(fd);
   if ((change.set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)) != 0) {
     const bool uid = (change.set & FUSE_SET_ATTR_UID) != 0;
     const bool gid = (change.set & FUSE_SET_ATTR_GID) != 0;
@@ -98,6 +103,10 @@ struct stat FileServer::change(std::uint64_t id, const Change& change) {
     checked(::utimensat(fd, "", times, AT_EMPTY_PATH));
   }
   const Inode after = inode_of(fd);
+  own_.changed(before, after, truncate ? change.to.st_size : before.stat.st_size);
+  if (truncate && change.to.st_size == 0) {
+    own_.made(after);
+  }
   links_.changed(file.inode, after, 0);
   return shown({base::UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0)), after, file.verdict, file.path});
 }
@@ -120,24 +129,21 @@ std::size_t FileServer::read(std::uint64_t id, char* buffer, std::size_t size, o
       break;
     case Content::kHidden:
       fail(ESTALE);
-    case Content::kCredential:
-      return slice(contents_.checked_bytes(file.fd.get(), file.inode), buffer, size, offset);
+    case Content::kCredential: {
+      std::string bytes = contents_.checked_bytes(file.fd.get(), file.inode);
+      if (const policy::Detect detect = this->detect(file); detect != policy::Detect::kOff) {
+        take_out_secrets(file, node, detect, bytes, bytes.data(), bytes.size());
+      }
+      return slice(bytes, buffer, size, offset);
+    }
     case Content::kRedacted:
       judge_.touched(Touch::Kind::kRedacted, file.path, file.verdict.rule);
       return slice(*contents_.redacted(file.fd.get(), file.inode), buffer, size, offset);
   }
-  std::size_t length = 0;
-  while (length < size) {
-    const ssize_t part =
-        ::pread(file.fd.get(), buffer + length, size - length, offset + static_cast<off_t>(length));
-    if (part < 0 && errno == EINTR) {
-      continue;
-    }
-    if (checked(part) == 0) {
-      break;
-    }
-    length += static_cast<std::size_t>(part);
-  }
+  const policy::Detect detect = this->detect(file);
+  const std::size_t length = detect == policy::Detect::kOff
+                                 ? read_at(file.fd.get(), buffer, size, offset)
+                                 : read_judged(file, node, detect, buffer, size, offset);
   // A file that was renamed to a hidden name between its opening and its reading may hold the
   // secret already. If it still stands where it stood, these bytes are older than any such rename.
   lock.lock();
@@ -158,13 +164,19 @@ void FileServer::after_write(const Opened& file) {
 std::size_t FileServer::write(std::uint64_t id, std::string_view bytes, off_t offset, int flags) {
   std::shared_lock lock(names_);
   // Another process, outside too, may have appended since the box's kernel last asked for the size.
-  const Opened file = open_contents(nodes_.get(id), O_WRONLY | (flags & O_APPEND));
+  const NodePtr node = nodes_.get(id);
+  const Opened file = open_contents(node, O_WRONLY | (flags & O_APPEND));
   if (file.verdict.link != policy::LinkFile::kNone) {
     return write_link(file, bytes, offset);
   }
   require_writable(file.verdict, file.path);
   require_no_shown_index(file);
   lock.unlock();
+  const bool append = (flags & O_APPEND) != 0;
+  const off_t start = append ? file.inode.stat.st_size : offset;
+  require_no_secret_near(file, node, start, start + static_cast<off_t>(bytes.size()));
+  const auto changing = own_.changing(file.inode.identity);
+  const Inode before = inode_of(file.fd.get());
   std::size_t written = 0;
   while (written < bytes.size()) {
     const ssize_t part = ::pwrite(file.fd.get(), bytes.data() + written, bytes.size() - written,
@@ -178,17 +190,28 @@ std::size_t FileServer::write(std::uint64_t id, std::string_view bytes, off_t of
     written += static_cast<std::size_t>(checked(part));
   }
   after_write(file);
+  own_.changed(before, inode_of(file.fd.get()),
+               append ? before.stat.st_size + static_cast<off_t>(written)
+                      : std::max(before.stat.st_size, offset + static_cast<off_t>(written)));
   return written;
 }
 
 void FileServer::allocate(std::uint64_t id, int mode, off_t offset, off_t length) {
   std::shared_lock lock(names_);
-  const Opened file = open_contents(nodes_.get(id), O_WRONLY);
+  const NodePtr node = nodes_.get(id);
+  const Opened file = open_contents(node, O_WRONLY);
   require_writable(file.verdict, file.path);
   require_no_shown_index(file);
   lock.unlock();
+  if ((mode & ~FALLOC_FL_KEEP_SIZE) != 0) {
+    require_no_secret_near(file, node, offset, offset + length);
+  }
+  const auto changing = own_.changing(file.inode.identity);
+  const Inode before = inode_of(file.fd.get());
   checked(::fallocate(file.fd.get(), mode, offset, length));
   after_write(file);
+  const bool grows = mode == 0 && offset + length > before.stat.st_size;
+  own_.changed(before, inode_of(file.fd.get()), grows ? offset + length : before.stat.st_size);
 }
 
 off_t FileServer::seek(std::uint64_t id, off_t offset, int whence) {

@@ -25,7 +25,8 @@ void FileServer::add_entries(const Opened& directory, int fd, bool listed_only,
   for (Entry& entry : read_entries(fd)) {
     const std::string path = join(directory.path, entry.name);
     const Verdict verdict = judge_.judge(path, entry.type == DT_DIR);
-    if (verdict.content == Content::kHidden || synthetic_.contains(path)) {
+    const bool hidden = verdict.content == Content::kHidden;
+    if ((hidden && (!own_.any() || entry.type != DT_REG)) || synthetic_.contains(path)) {
       continue;
     }
     if (storage_.home() && directory.verdict.place == Verdict::Place::kAncestor) {
@@ -36,7 +37,7 @@ void FileServer::add_entries(const Opened& directory, int fd, bool listed_only,
       }
     }
     // Only these need a look at the file itself.
-    if ((verdict.content == Content::kCredential && entry.type == DT_REG) ||
+    if (hidden || (verdict.content == Content::kCredential && entry.type == DT_REG) ||
         links_.maybe_hidden(entry.number)) {
       Found found;
       if (find(nullptr, &directory, entry.name.c_str(), false, &found) != 0 || found.unsure) {

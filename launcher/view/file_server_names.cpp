@@ -18,11 +18,17 @@ mode_t without_set_id(mode_t mode) { return mode & ~static_cast<mode_t>(S_ISUID 
 }  // namespace
 
 FileServer::Slot FileServer::target(const Opened& directory, const char* name, bool is_directory,
-                                    bool new_file) {
+                                    bool new_file, bool own) {
   std::string path = join(directory.path, name);
-  const Verdict verdict = judge_.judge(path, is_directory);
+  Verdict verdict = judge_.judge(path, is_directory);
   if (synthetic_at(path) != nullptr) {
     fail(EROFS);
+  }
+  if (sealed_.sealed_path(path)) {
+    refuse_write(verdict, path);
+  }
+  if (own && verdict.content == Content::kHidden) {
+    verdict.content = Content::kPlain;  // for as long as it is the box's own
   }
   if (verdict.content == Content::kHidden || verdict.content == Content::kRedacted) {
     // It would be gone for the box, or taken for something it is not: said, never silent.
@@ -57,7 +63,7 @@ Reply FileServer::create(std::uint64_t parent_id, const char* name, mode_t mode,
   const std::shared_lock lock(names_);
   NodePtr parent;
   const Opened directory = open_directory(parent_id, &parent);
-  const Slot slot = target(directory, name, false, true);
+  const Slot slot = target(directory, name, false, true, true);
   mode = without_set_id(mode);
   base::UniqueFd fd(::openat(slot.directory, slot.name.c_str(),
                              O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
@@ -84,6 +90,7 @@ Reply FileServer::create(std::uint64_t parent_id, const char* name, mode_t mode,
   found.path = slot.path;
   found.verdict = slot.verdict;
   found.inode = inode_of(fd.get());
+  own_.made(found.inode);
   Reply reply = enter(parent, name, found);
   // Such as git's objects, 0444 from the start. Not programs: what is open for writing cannot be
   // executed outside (ETXTBSY).
@@ -143,7 +150,9 @@ Reply FileServer::link(std::uint64_t id, std::uint64_t parent_id, const char* na
   require_no_listed_link(slot, file.inode);
   const std::string source = "/proc/self/fd/" + std::to_string(file.fd.get());
   checked(::linkat(AT_FDCWD, source.c_str(), slot.directory, slot.name.c_str(), AT_SYMLINK_FOLLOW));
-  links_.changed(file.inode, inode_of(file.fd.get()), 1);
+  const Inode after = inode_of(file.fd.get());
+  own_.changed(file.inode, after, file.inode.stat.st_size);
+  links_.changed(file.inode, after, 1);
   return made(parent, directory, name);
 }
 
@@ -175,11 +184,15 @@ void FileServer::remove(std::uint64_t parent_id, const char* name, bool is_direc
   NodePtr node;
   base::UniqueFd kept = pin(at, found.inode, &node);
   checked(::unlinkat(at.directory, at.name.c_str(), is_directory ? AT_REMOVEDIR : 0));
+  if (kept) {
+    const Inode after = inode_of(kept.get());
+    own_.changed(found.inode, after, found.inode.stat.st_size);
+    links_.changed(found.inode, after, -1);
+  } else {
+    own_.removed(found.inode.identity);
+  }
   if (!node) {
     return;
-  }
-  if (kept) {
-    links_.changed(found.inode, inode_of(kept.get()), -1);
   }
   nodes_.removed(node, parent, name, found.verdict, std::move(kept));
 }

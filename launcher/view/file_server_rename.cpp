@@ -123,7 +123,8 @@ void FileServer::rename(std::uint64_t from_id, const char* name, std::uint64_t t
   require_writable(source.verdict, source.path);
   require_writable(from_directory.verdict, from_directory.path);
   const Slot from = slot(from_directory, name, source.path, source.verdict, false);
-  const Slot to = target(to_directory, new_name, source.inode.directory());
+  const Slot to = target(to_directory, new_name, source.inode.directory(), false,
+                         source.inode.regular() && own_.own(source.inode));
   if (to.verdict.place == Verdict::Place::kAncestor) {
     fail(EPERM);  // something listed lies below: it must not be built over
   }
@@ -197,6 +198,10 @@ void FileServer::rename(std::uint64_t from_id, const char* name, std::uint64_t t
   if (same_file) {
     return;  // rename(2): two names of one file both stay
   }
+  if (source.inode.directory()) {
+    sealed_.renamed(source.path, to.path);
+  }
+  own_.changed(source.inode, after, source.inode.stat.st_size);
   if (other && exchange) {
     nodes_.renamed(other, to_parent, new_name, from_parent, name);
   } else if (other) {

@@ -50,7 +50,7 @@ double FileServer::attribute_seconds(bool watched, const struct stat& stat) {
                                                                   : kAttributeSeconds;
 }
 
-std::vector<FileServer::Stale> FileServer::stale_after(const Watcher::Event& event) {
+std::vector<Stale> FileServer::stale_after(const Watcher::Event& event) {
   std::vector<Stale> stale;
   stale.push_back({Stale::Kind::kAttributes, 0, event.directory, {}});
   if (event.name.empty()) {
@@ -78,7 +78,7 @@ std::vector<FileServer::Stale> FileServer::stale_after(const Watcher::Event& eve
         {known->directory() ? Stale::Kind::kAttributes : Stale::Kind::kContents, 0, known->id, {}});
   }
   // A name that is known by what it was: also one that was hidden for what the file held.
-  if (event.named || !known) {
+  if (event.named || !known || hidden) {
     stale.push_back({Stale::Kind::kName, event.directory, 0, event.name});
   }
   if (hidden && config_.hidden_changed) {
@@ -87,7 +87,7 @@ std::vector<FileServer::Stale> FileServer::stale_after(const Watcher::Event& eve
   return stale;
 }
 
-std::vector<FileServer::Stale> FileServer::everything() const {
+std::vector<Stale> FileServer::everything() const {
   std::vector<Stale> stale;
   for (Nodes::Known& known : nodes_.known()) {
     stale.push_back(

@@ -32,10 +32,10 @@ void answer(fuse_req_t request, Body body) noexcept {
   fuse_reply_err(request, error);
 }
 
-// A buffer for one request of this thread.
+// A buffer for one request of this thread, with room around it (FileServer::read).
 char* buffer() {
-  thread_local const auto bytes = std::make_unique<char[]>(kMostBytes);
-  return bytes.get();
+  thread_local const auto bytes = std::make_unique<char[]>(kMostBytes + 2 * FileServer::kRoom);
+  return bytes.get() + FileServer::kRoom;
 }
 
 void send(FileServer& server, fuse_req_t request, const Reply& reply) {

@@ -4,6 +4,7 @@
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <string>
@@ -81,6 +82,22 @@ base::UniqueFd open_below(int directory, const char* path, int flags) {
     fd = ::syscall(SYS_openat2, directory, *path == '\0' ? "." : path, &how, sizeof how);
   } while (fd < 0 && (errno == EINTR || errno == EAGAIN));
   return base::UniqueFd(static_cast<int>(fd));
+}
+
+std::size_t read_at(int fd, char* buffer, std::size_t size, off_t offset) {
+  std::size_t length = 0;
+  while (length < size) {
+    const ssize_t part =
+        ::pread(fd, buffer + length, size - length, offset + static_cast<off_t>(length));
+    if (part < 0 && errno == EINTR) {
+      continue;
+    }
+    if (checked(part) == 0) {
+      break;
+    }
+    length += static_cast<std::size_t>(part);
+  }
+  return length;
 }
 
 base::UniqueFd reopen(int fd, int flags) {

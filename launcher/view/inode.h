@@ -55,6 +55,9 @@ int inode_at(int directory, const char* name, Inode* inode);
 // blocks on a FIFO. Returns an empty UniqueFd and sets errno if that fails.
 base::UniqueFd open_below(int directory, const char* path, int flags);
 
+// pread(2) until `size` bytes or the file's end; returns the length. Fails with errno.
+std::size_t read_at(int fd, char* buffer, std::size_t size, off_t offset);
+
 // Opens again what an O_PATH descriptor refers to, through the supervisor's own /proc/self/fd.
 base::UniqueFd reopen(int fd, int flags);
 

@@ -63,7 +63,10 @@ Verdict Judge::judge(std::string_view path, bool directory) const {
       !config_.worktrees.git_directory.empty()) {
     verdict.link = decision.link;
   }
-  verdict.readonly |= decision.readonly || verdict.content == Content::kRedacted;
+  // A hidden name alone does not keep the box from a file of its own (own_files.h).
+  const bool hidden_only =
+      verdict.content == Content::kHidden && decision.readonly_rule == decision.rule;
+  verdict.readonly |= (decision.readonly && !hidden_only) || verdict.content == Content::kRedacted;
   verdict.rule = verdict.content == Content::kPlain ? decision.readonly_rule : decision.rule;
   if (verdict.content == Content::kPlain && !directory && path.ends_with("index") &&
       (config_.prefix.empty() ? is_git_index(path)
@@ -80,7 +83,8 @@ bool Judge::reaches_below(std::string_view directory) const {
               : config_.files->reaches_below(prefixed(config_.prefix, directory)));
 }
 
-void Judge::touched(Touch::Kind kind, const std::string& path, const policy::Pattern* rule) {
+void Judge::touched(Touch::Kind kind, const std::string& path, const policy::Pattern* rule,
+                    std::string_view what) {
   if (!config_.touched) {
     return;
   }
@@ -91,7 +95,7 @@ void Judge::touched(Touch::Kind kind, const std::string& path, const policy::Pat
       return;
     }
   }
-  config_.touched({kind, path, rule});
+  config_.touched({kind, path, rule, std::string(what)});
 }
 
 }  // namespace agentbox::view

@@ -47,7 +47,8 @@ class Judge {
   bool reaches_below(std::string_view directory) const;
 
   // Tells config.touched the first time that this path is met in this way.
-  void touched(Touch::Kind kind, const std::string& path, const policy::Pattern* rule);
+  void touched(Touch::Kind kind, const std::string& path, const policy::Pattern* rule,
+               std::string_view what = {});
 
  private:
   const Config& config_;

@@ -11,9 +11,6 @@
 namespace agentbox::view {
 
 void Notifier::start() {
-  if (files_.watcher().fd() < 0) {
-    return;
-  }
   stop_.reset(static_cast<int>(
       base::check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "create", "an event descriptor")));
   thread_ = std::thread([this] { run(); });
@@ -31,7 +28,8 @@ void Notifier::run() {
   const base::UniqueFd mounts(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
   pollfd polled[] = {{.fd = stop_.get(), .events = POLLIN, .revents = 0},
                      {.fd = files_.watcher().fd(), .events = POLLIN, .revents = 0},
-                     {.fd = mounts.get(), .events = POLLPRI, .revents = 0}};
+                     {.fd = mounts.get(), .events = POLLPRI, .revents = 0},
+                     {.fd = files_.stale().fd(), .events = POLLIN, .revents = 0}};
   for (;;) {
     if (::poll(polled, std::size(polled), -1) < 0) {
       continue;
@@ -45,13 +43,22 @@ void Notifier::run() {
         const Watcher::Events changes = files_.watcher().read();
         everything |= changes.lost;
         for (const Watcher::Event& event : changes.events) {
-          for (const FileServer::Stale& stale : files_.stale_after(event)) {
+          for (const Stale& stale : files_.stale_after(event)) {
             tell(stale);
           }
         }
       }
       if (everything) {
         tell_everything();
+      }
+      if (polled[3].revents != 0) {
+        const StaleQueue::Taken taken = files_.stale().take();
+        for (const Stale& stale : taken.stale) {
+          tell(stale);
+        }
+        if (taken.all_contents) {
+          tell_contents();
+        }
       }
     } catch (const std::exception&) {
       // Out of memory: the time-outs still hold.
@@ -60,14 +67,22 @@ void Notifier::run() {
 }
 
 void Notifier::tell_everything() {
-  for (const FileServer::Stale& stale : files_.everything()) {
+  for (const Stale& stale : files_.everything()) {
     tell(stale);
   }
 }
 
+void Notifier::tell_contents() {
+  for (const Stale& stale : files_.everything()) {
+    if (stale.kind == Stale::Kind::kContents) {
+      tell(stale);
+    }
+  }
+}
+
 // That the kernel does not know something (any more) is no failure.
-void Notifier::tell(const FileServer::Stale& stale) {
-  using Kind = FileServer::Stale::Kind;
+void Notifier::tell(const Stale& stale) {
+  using Kind = Stale::Kind;
   fuse_session* const session = session_.get();
   switch (stale.kind) {
     case Kind::kName:

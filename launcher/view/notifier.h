@@ -1,4 +1,4 @@
-// Tells the box's kernel what changed outside, from a thread that answers no request: the kernel
+// Tells the box's kernel what it has to forget, from a thread that answers no request: the kernel
 // may make it wait for the answer to one (fuse_lowlevel_notify_inval_entry, libfuse's header).
 #pragma once
 
@@ -24,15 +24,16 @@ class Notifier {
   Notifier(const Notifier&) = delete;
   Notifier& operator=(const Notifier&) = delete;
 
-  // Starts the thread, if there is anything to watch with. Throws std::system_error.
+  // Starts the thread. Throws std::system_error.
   void start();
   // Ends and joins it. Requests must still be answered meanwhile, or the connection be gone.
   void stop();
 
  private:
   void run();
-  void tell(const FileServer::Stale& stale);
+  void tell(const Stale& stale);
   void tell_everything();
+  void tell_contents();
 
   FileServer& files_;
   const Session& session_;

@@ -136,4 +136,6 @@ View::View(base::UniqueFd device, Config config) {
 
 View::~View() = default;
 
+void View::judge_again() { server_->files.stale().add_all_contents(); }
+
 }  // namespace agentbox::view

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "launcher/view/secrets.h"
 #include "policy/file_rules.h"
 
 namespace agentbox::view {
@@ -22,9 +23,18 @@ struct Synthetic {
 // path and kind (10,000 in all), from a serving thread, while the box waits: it must not use the
 // view. An attempt that the box's kernel refuses itself, from a read-only file's mode, is not seen.
 struct Touch {
-  enum class Kind { kHidden, kRedacted, kWriteRefused } kind;
+  enum class Kind {
+    kHidden,
+    kRedacted,
+    kWriteRefused,
+    // A secret was found in it, and the value taken out, the whole file denied, or nothing done.
+    kFoundRedacted,
+    kFoundDenied,
+    kFoundReported,
+  } kind;
   std::string path;
   const policy::Pattern* rule;
+  std::string what = {};  // the first secret's kind (Secrets::Finding), where one was found
 };
 
 // Where the box may make linked git worktrees. Absolute, as the box sees them, without symbolic
@@ -55,6 +65,10 @@ struct Config {
   // user's home) are searched besides those of the tree itself.
   // One that cannot be looked at is passed over.
   std::vector<std::string> hidden_elsewhere;  // absolute paths
+  // Looked for in what the box reads, if `files` are set too, and what happens with a file in which
+  // something is found, by a path in terms of `files`; empty: it is redacted. Null: names decide.
+  const Secrets* secrets = nullptr;
+  std::function<policy::Detect(const std::string& path)> detect;
   std::function<void(const Touch&)> touched;  // may be empty
   // A hidden name was made, removed or changed outside (not by this process), in a directory that
   // the box has looked at. From a thread of its own; may be empty.
@@ -77,6 +91,9 @@ class View {
   // Ends the service and joins its threads, whether or not the box is alive: what it asks from then
   // on fails with ENOTCONN. Blocks only as long as a request that is on a file system that hangs.
   ~View();
+  // What the secrets look for has changed: what the box's kernel has kept is judged again. Returns
+  // at once; thread-safe.
+  void judge_again();
   View(const View&) = delete;
   View& operator=(const View&) = delete;
 

@@ -226,6 +226,8 @@ MountedView::MountedView(Options options)
   }
   config.synthetic = options.synthetic;
   config.hidden_elsewhere = options.hidden_elsewhere;
+  config.secrets = options.secrets;
+  config.detect = [detect = options.detect](const std::string&) { return detect; };
   config.descriptors = options.descriptors;
   config.watches = options.watches;
   config.hidden_changed = [this](const std::string& path) {

@@ -43,6 +43,8 @@ struct Options {
   bool with_home = false;       // home mode, by policy.home
   std::vector<Synthetic> synthetic;
   std::vector<std::string> hidden_elsewhere;
+  const Secrets* secrets = nullptr;
+  policy::Detect detect = policy::Detect::kRedact;
   unsigned descriptors = 512;
   std::size_t watches = 1000;
   std::string real;     // the real tree; by default a new one
@@ -75,6 +77,7 @@ class MountedView {
   const std::string& scratch() const { return scratch_; }
   const std::string& mount_point() const { return mount_point_.path(); }
 
+  void judge_again() { view_->judge_again(); }
   void stop_serving() { view_.reset(); }
   void kill_box();
 

@@ -47,7 +47,8 @@ TEST(Tools, BuildsAndScripts) {
   EXPECT_EQ(view.run("cmake --build b | grep -c Building").output, "0\n");  // times are right
   EXPECT_EQ(view.outside("b/e").status, 0);                                 // not "text file busy"
   const Result python = view.run(
-      "mkdir pkg; echo 'V = 1' > pkg/__init__.py; env -u PYTHONDONTWRITEBYTECODE python3 -c 'import pkg; print(pkg.V)';"
+      "mkdir pkg; echo 'V = 1' > pkg/__init__.py; env -u PYTHONDONTWRITEBYTECODE python3 -c "
+      "'import pkg; print(pkg.V)';"
       "ls pkg/__pycache__ | wc -l; python3 -c \"import sqlite3; c=sqlite3.connect('db');"
       "c.execute('pragma journal_mode=wal'); c.execute('create table t(a)');"
       "c.executemany('insert into t values (?)', [(i,) for i in range(500)]); c.commit();"
