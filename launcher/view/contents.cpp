@@ -11,7 +11,7 @@
 namespace agentbox::view {
 namespace {
 
-constexpr std::size_t kMostCredential = 64 * 1024;
+constexpr std::size_t kMostJudged = 64 * 1024;
 constexpr std::size_t kMostRedacted = 16 * 1024 * 1024;
 constexpr std::size_t kMostKnown = 10'000;
 
@@ -47,33 +47,39 @@ class Bytes {
   bool whole_ = false;
 };
 
+bool is_hidden(Contents::Reason reason, std::string_view bytes) {
+  return reason == Contents::Reason::kCredential ? policy::holds_credential(bytes)
+                                                 : !policy::holds_only_references(bytes);
+}
+
 }  // namespace
 
 Contents::State Contents::state_of(const Inode& inode) {
   return {nanoseconds(inode.stat.st_ctim), inode.stat.st_size};
 }
 
-bool Contents::credential(int fd, const Inode& inode) {
+bool Contents::hides(Reason reason, int fd, const Inode& inode) {
   {
     const std::lock_guard lock(mutex_);
     const auto found = known_.find(inode.identity);
-    if (found != known_.end() && found->second.state == state_of(inode)) {
-      return found->second.credential;
+    if (found != known_.end() && found->second.state == state_of(inode) &&
+        found->second.reason == reason) {
+      return found->second.hides;
     }
   }
-  const Bytes bytes(fd, static_cast<std::size_t>(inode.stat.st_size), kMostCredential);
-  const bool answer = !bytes.whole() || policy::holds_credential(bytes.view());
+  const Bytes bytes(fd, static_cast<std::size_t>(inode.stat.st_size), kMostJudged);
+  const bool answer = !bytes.whole() || is_hidden(reason, bytes.view());
   const std::lock_guard lock(mutex_);
   if (known_.size() >= kMostKnown) {
     known_.clear();
   }
-  known_[inode.identity] = {state_of(inode), answer};
+  known_[inode.identity] = {state_of(inode), reason, answer};
   return answer;
 }
 
-std::string Contents::checked_bytes(int fd, const Inode& inode) {
-  const Bytes bytes(fd, static_cast<std::size_t>(inode.stat.st_size), kMostCredential);
-  if (!bytes.whole() || policy::holds_credential(bytes.view())) {
+std::string Contents::checked_bytes(Reason reason, int fd, const Inode& inode) {
+  const Bytes bytes(fd, static_cast<std::size_t>(inode.stat.st_size), kMostJudged);
+  if (!bytes.whole() || is_hidden(reason, bytes.view())) {
     fail(EACCES);
   }
   return std::string(bytes.view());

@@ -14,13 +14,18 @@ namespace agentbox::view {
 
 class Contents {
  public:
-  // Whether an open file holds a credential; what is too long to be looked at whole (64 KiB) counts
-  // as one. Kept by identity, change time and size. Fails with an errno.
-  bool credential(int fd, const Inode& inode);
+  // Why a file is hidden.
+  enum class Reason {
+    kCredential,    // it holds one
+    kNoReferences,  // it holds something else than references
+  };
+  // Whether that is true of an open file, as it is of one that is too long to be looked at whole
+  // (64 KiB). Kept by identity, change time and size. Fails with an errno.
+  bool hides(Reason reason, int fd, const Inode& inode);
 
-  // The bytes of a file that credential() denies: those that are returned are those judged. Fails
-  // with EACCES if they hold one.
-  std::string checked_bytes(int fd, const Inode& inode);
+  // The bytes of a file of which hides() is false: those that are returned are those judged. Fails
+  // with EACCES if it is true of them.
+  std::string checked_bytes(Reason reason, int fd, const Inode& inode);
 
   // The redacted bytes of the whole file. Fails with EACCES beyond 16 MiB.
   std::shared_ptr<const std::string> redacted(int fd, const Inode& inode);
@@ -36,7 +41,8 @@ class Contents {
   std::mutex mutex_;
   struct Known {
     State state;
-    bool credential = true;
+    Reason reason;
+    bool hides;
   };
   std::unordered_map<Identity, Known, IdentityHash> known_;
   // The last one only: a big file is read in many pieces.

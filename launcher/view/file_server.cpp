@@ -101,6 +101,24 @@ void FileServer::admit(const Inode& inode, Verdict* verdict, const std::string& 
   }
 }
 
+bool FileServer::uncover(const Inode& inode, int fd, Verdict* verdict) {
+  if (own_.own(inode)) {
+    verdict->content = Content::kPlain;
+    return true;
+  }
+  if (!verdict->unless_references || !inode.regular()) {
+    return false;
+  }
+  const base::UniqueFd readable = reopen(fd, O_RDONLY);
+  if (!readable ||
+      contents_.hides(Contents::Reason::kNoReferences, readable.get(), inode_of(readable.get()))) {
+    return false;
+  }
+  verdict->content = Content::kReferences;
+  verdict->readonly = true;
+  return true;
+}
+
 FileServer::Opened FileServer::open(const NodePtr& node, int flags) {
   if (node->kind != Node::Kind::kReal) {
     fail(EROFS);
@@ -109,7 +127,7 @@ FileServer::Opened FileServer::open(const NodePtr& node, int flags) {
   int error = ESTALE;
   for (Nodes::Way& way : ways.paths) {
     const bool hidden = way.verdict.content == Content::kHidden;
-    if (hidden && !own_.any()) {
+    if (hidden && !own_.any() && !way.verdict.unless_references) {
       continue;
     }
     const Location location = storage_.locate(way.path, way.verdict);
@@ -124,11 +142,8 @@ FileServer::Opened FileServer::open(const NodePtr& node, int flags) {
     if (opened.inode.identity != ways.identity) {
       continue;  // changed outside: the kernel has to look the name up again
     }
-    if (hidden) {
-      if (!own_.own(opened.inode)) {
-        continue;
-      }
-      opened.verdict.content = Content::kPlain;
+    if (hidden && !uncover(opened.inode, opened.fd.get(), &opened.verdict)) {
+      continue;
     }
     opened.path = std::move(way.path);
     admit(opened.inode, &opened.verdict, opened.path);
@@ -147,8 +162,8 @@ FileServer::Opened FileServer::open(const NodePtr& node, int flags) {
         links_.check(opened.inode) == HardLinks::Standing::kHidden) {
       fail(ESTALE);
     }
-    if (opened.verdict.content == Content::kHidden && own_.own(opened.inode)) {
-      opened.verdict.content = Content::kPlain;
+    if (opened.verdict.content == Content::kHidden) {
+      uncover(opened.inode, opened.fd.get(), &opened.verdict);
     }
     opened.verdict.readonly |= sealed_.sealed(opened.inode, opened.path);
     return opened;
@@ -251,9 +266,12 @@ int FileServer::find(const NodePtr& parent, const Opened* directory, const char*
     return error;
   }
   found->verdict = judge_.judge(found->path, found->inode.directory());
-  const bool own = found->verdict.content == Content::kHidden && own_.own(found->inode);
-  if (own) {
-    found->verdict.content = Content::kPlain;
+  const bool by_name = found->verdict.content == Content::kHidden;
+  if (by_name && found->inode.regular() && (own_.any() || found->verdict.unless_references)) {
+    const base::UniqueFd fd = open_below(at.directory, at.name.c_str(), O_PATH);
+    if (fd && inode_of(fd.get()).identity == found->inode.identity) {
+      uncover(found->inode, fd.get(), &found->verdict);
+    }
   }
   bool hidden = found->verdict.content == Content::kHidden;
   if (found->verdict.content == Content::kGitIndex && found->inode.regular()) {
@@ -266,9 +284,9 @@ int FileServer::find(const NodePtr& parent, const Opened* directory, const char*
   }
   if (found->verdict.content == Content::kCredential && found->inode.regular()) {
     const base::UniqueFd fd = open_below(at.directory, at.name.c_str(), O_RDONLY);
-    hidden = !fd || contents_.credential(fd.get(), inode_of(fd.get()));
+    hidden = !fd || contents_.hides(Contents::Reason::kCredential, fd.get(), inode_of(fd.get()));
   }
-  if (!hidden && !own && found->inode.regular() && found->inode.stat.st_nlink > 1 &&
+  if (!hidden && found->inode.regular() && found->inode.stat.st_nlink > 1 &&
       found->verdict.content != Content::kRedacted) {
     const auto standing = walk ? links_.check(found->inode) : links_.known(found->inode);
     found->unsure = !standing;

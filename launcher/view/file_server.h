@@ -146,6 +146,9 @@ class FileServer {
   // allowed: there is no open request, so the descriptor of that time does not exist here.
   Opened open_contents(const NodePtr& node, int flags);
   void admit(const Inode& inode, Verdict* verdict, const std::string& path);
+  // Of a file with a hidden name, open (O_PATH too): whether the box may see it all the same, as
+  // what `verdict` is made to say then.
+  bool uncover(const Inode& inode, int fd, Verdict* verdict);
 
   int find(const NodePtr& parent, const Opened* directory, const char* name, bool walk,
            Found* found);

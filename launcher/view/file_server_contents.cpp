@@ -129,8 +129,12 @@ std::size_t FileServer::read(std::uint64_t id, char* buffer, std::size_t size, o
       break;
     case Content::kHidden:
       fail(ESTALE);
-    case Content::kCredential: {
-      std::string bytes = contents_.checked_bytes(file.fd.get(), file.inode);
+    case Content::kCredential:
+    case Content::kReferences: {
+      const auto reason = file.verdict.content == Content::kCredential
+                              ? Contents::Reason::kCredential
+                              : Contents::Reason::kNoReferences;
+      std::string bytes = contents_.checked_bytes(reason, file.fd.get(), file.inode);
       if (const policy::Detect detect = this->detect(file); detect != policy::Detect::kOff) {
         take_out_secrets(file, node, detect, bytes, bytes.data(), bytes.size());
       }

@@ -26,7 +26,8 @@ void FileServer::add_entries(const Opened& directory, int fd, bool listed_only,
     const std::string path = join(directory.path, entry.name);
     const Verdict verdict = judge_.judge(path, entry.type == DT_DIR);
     const bool hidden = verdict.content == Content::kHidden;
-    if ((hidden && (!own_.any() || entry.type != DT_REG)) || synthetic_.contains(path)) {
+    if ((hidden && (entry.type != DT_REG || (!own_.any() && !verdict.unless_references))) ||
+        synthetic_.contains(path)) {
       continue;
     }
     if (storage_.home() && directory.verdict.place == Verdict::Place::kAncestor) {

@@ -54,7 +54,8 @@ policy::Detect FileServer::detect(const Opened& file) const {
   if (config_.secrets == nullptr || config_.files == nullptr || !file.inode.regular()) {
     return policy::Detect::kOff;
   }
-  return config_.detect ? config_.detect(rules_path(file)) : policy::Detect::kRedact;
+  return config_.contents == nullptr ? policy::Detect::kRedact
+                                     : config_.contents->judge(rules_path(file)).detect;
 }
 
 std::string FileServer::rules_path(const Opened& file) const {

@@ -119,7 +119,7 @@ bool IndexFiles::denied(const std::string& path) {
     return errno != ENOENT && errno != ENOTDIR && errno != ELOOP;
   }
   const Inode inode = inode_of(fd.get());
-  return inode.regular() && contents_.credential(fd.get(), inode);
+  return inode.regular() && contents_.hides(Contents::Reason::kCredential, fd.get(), inode);
 }
 
 IndexFiles::Judged IndexFiles::judge(const GitIndex& index, const Worktrees& worktrees) {

@@ -46,8 +46,10 @@ Verdict Judge::judge(std::string_view path, bool directory) const {
   switch (decision.action) {
     case policy::FileAction::kShow:
       break;
-    case policy::FileAction::kHide:
     case policy::FileAction::kHideUnlessReferences:
+      verdict.unless_references = !directory;
+      [[fallthrough]];
+    case policy::FileAction::kHide:
       verdict.content = Content::kHidden;
       break;
     case policy::FileAction::kHideIfCredential:

@@ -15,6 +15,7 @@ enum class Content {
   kPlain,
   kHidden,      // the name does not exist
   kCredential,  // hidden if what is in it holds a credential
+  kReferences,  // of a name that hides, but nothing to hide is in it
   kRedacted,    // read-only, value bytes replaced
   kGitIndex,    // shown so that git leaves hidden files alone (index_files.h)
 };
@@ -22,6 +23,7 @@ enum class Content {
 struct Verdict {
   Content content = Content::kPlain;
   bool readonly = false;
+  bool unless_references = false;  // kHidden, but kReferences if it holds nothing else
   // Where the file really is: in the tree that the box shares with the user, or (home mode) in the
   // box's private home; an ancestor is there too, with what is listed below it shown in it.
   enum class Place { kShared, kPrivate, kAncestor } place = Place::kShared;

@@ -8,6 +8,7 @@
 
 #include "base/unique_fd.h"
 #include "launcher/view/secrets.h"
+#include "policy/content_rules.h"
 #include "policy/file_rules.h"
 
 namespace agentbox::view {
@@ -66,9 +67,9 @@ struct Config {
   // One that cannot be looked at is passed over.
   std::vector<std::string> hidden_elsewhere;  // absolute paths
   // Looked for in what the box reads, if `files` are set too, and what happens with a file in which
-  // something is found, by a path in terms of `files`; empty: it is redacted. Null: names decide.
+  // something is found. Null secrets: names alone decide; null contents: it is redacted.
   const Secrets* secrets = nullptr;
-  std::function<policy::Detect(const std::string& path)> detect;
+  const policy::ContentRules* contents = nullptr;
   std::function<void(const Touch&)> touched;  // may be empty
   // A hidden name was made, removed or changed outside (not by this process), in a directory that
   // the box has looked at. From a thread of its own; may be empty.

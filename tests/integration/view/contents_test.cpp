@@ -56,7 +56,7 @@ class Contents : public testing::Test {
     if (!view_) {
       Options options;
       options.secrets = &words;
-      options.detect = detect;
+      options.policy.files.detect = {{{.text = "**", .place = {}}, detect}};
       view_ = std::make_unique<MountedView>(options);
     }
     return *view_;
@@ -251,6 +251,23 @@ TEST_F(Contents, AnEnvironmentFileOfTheBoxsOwn) {
   EXPECT_NE(inside("echo > new && mv new .env").status, 0);
   EXPECT_EQ(inside("ls -A").output, "new\n");
   EXPECT_TRUE(leaks(outside("cat .env")));
+}
+
+TEST_F(Contents, AFileThatHoldsOnlyReferencesIsShown) {
+  view();
+  outside("echo KEY=op://vault/item/field > .env; echo KEY=" + kValue + " > .env.local");
+  EXPECT_EQ(inside("ls -A; cat .env; stat -c %A .env").output,
+            ".env\nKEY=op://vault/item/field\n-r--r--r--\n");
+  EXPECT_NE(inside("echo >> .env").status, 0);
+  EXPECT_NE(inside("rm .env").status, 0);
+  EXPECT_NE(inside("echo > new; mv new .env").status, 0);
+  outside("echo KEY=" + kValue + " > .env");
+  outlive_caches();
+  EXPECT_NE(inside("cat .env").status, 0);
+  EXPECT_EQ(inside("ls -A").output, "new\n");
+  outside("echo KEY=op://vault/item/other > .env");
+  outlive_caches();
+  EXPECT_EQ(inside("cat .env").output, "KEY=op://vault/item/other\n");
 }
 
 TEST_F(Contents, AHiddenFileIsNotTheBoxsForItsName) {

@@ -201,7 +201,8 @@ MountedView::MountedView(Options options)
       scratch_(options.scratch.empty() ? scratch_directory_.path() : options.scratch),
       policy_(options.policy),
       files_(policy_),
-      home_(policy_) {
+      home_(policy_),
+      contents_(policy_) {
   int ends[2];
   check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), "make", "a socket pair");
   channel_.reset(ends[0]);
@@ -227,7 +228,7 @@ MountedView::MountedView(Options options)
   config.synthetic = options.synthetic;
   config.hidden_elsewhere = options.hidden_elsewhere;
   config.secrets = options.secrets;
-  config.detect = [detect = options.detect](const std::string&) { return detect; };
+  config.contents = &contents_;
   config.descriptors = options.descriptors;
   config.watches = options.watches;
   config.hidden_changed = [this](const std::string& path) {

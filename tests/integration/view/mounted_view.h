@@ -44,7 +44,6 @@ struct Options {
   std::vector<Synthetic> synthetic;
   std::vector<std::string> hidden_elsewhere;
   const Secrets* secrets = nullptr;
-  policy::Detect detect = policy::Detect::kRedact;
   unsigned descriptors = 512;
   std::size_t watches = 1000;
   std::string real;     // the real tree; by default a new one
@@ -87,6 +86,7 @@ class MountedView {
   policy::Policy policy_;
   policy::FileRules files_;
   policy::HomeRules home_;
+  policy::ContentRules contents_;
   std::mutex mutex_;
   std::vector<Touch> touches_;
   std::vector<std::string> hidden_changed_;
