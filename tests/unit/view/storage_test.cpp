@@ -59,13 +59,15 @@ TEST_F(Files, OpeningAFifoDoesNotBlock) {
 TEST_F(Files, CredentialsAreFoundAgainAfterAChange) {
   Contents contents;
   base::UniqueFd fd = file("save-exact=true\n");
-  EXPECT_FALSE(contents.credential(fd.get(), inode_of(fd.get())));
-  EXPECT_EQ(contents.checked_bytes(fd.get(), inode_of(fd.get())), "save-exact=true\n");
+  EXPECT_FALSE(contents.hides(Contents::Reason::kCredential, fd.get(), inode_of(fd.get())));
+  EXPECT_EQ(contents.checked_bytes(Contents::Reason::kCredential, fd.get(), inode_of(fd.get())),
+            "save-exact=true\n");
   fd = file("//registry.example/:_authToken=abcdef\n");
-  EXPECT_TRUE(contents.credential(fd.get(), inode_of(fd.get())));
-  EXPECT_THROW(contents.checked_bytes(fd.get(), inode_of(fd.get())), Failure);
+  EXPECT_TRUE(contents.hides(Contents::Reason::kCredential, fd.get(), inode_of(fd.get())));
+  EXPECT_THROW(contents.checked_bytes(Contents::Reason::kCredential, fd.get(), inode_of(fd.get())),
+               Failure);
   fd = file(std::string(70'000, '\n'));  // too long to be looked at whole
-  EXPECT_TRUE(contents.credential(fd.get(), inode_of(fd.get())));
+  EXPECT_TRUE(contents.hides(Contents::Reason::kCredential, fd.get(), inode_of(fd.get())));
 }
 
 TEST_F(Files, RedactionKeepsTheLengthAndHasALimit) {
