@@ -27,9 +27,9 @@ std::size_t common_prefix(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-Automaton::Automaton(const Forms& forms) {
-  std::vector<const Forms::Form*> sorted;
-  for (const Forms::Form& form : forms.all()) {
+Automaton::Automaton(const values::Forms& forms) {
+  std::vector<const values::Forms::Form*> sorted;
+  for (const values::Forms::Form& form : forms.all()) {
     sorted.push_back(&form);
     longest_ = std::max(longest_, form.length);
   }
@@ -43,11 +43,12 @@ Automaton::Automaton(const Forms& forms) {
 
 // Texts in order make the trie in depth-first order: a node's first child is the node after it, so
 // that most nodes need no pointer to a child.
-void Automaton::build_trie(const Forms& forms, const std::vector<const Forms::Form*>& sorted,
+void Automaton::build_trie(const values::Forms& forms,
+                           const std::vector<const values::Forms::Form*>& sorted,
                            std::vector<State>& parents) {
   std::size_t nodes = 1, branches = 0;
   std::string_view previous;
-  for (const Forms::Form* form : sorted) {
+  for (const values::Forms::Form* form : sorted) {
     const std::string_view text = forms.text(*form);
     const std::size_t shared = common_prefix(previous, text);
     nodes += text.size() - shared;
@@ -70,7 +71,7 @@ void Automaton::build_trie(const Forms& forms, const std::vector<const Forms::Fo
   State next = 1;
   std::size_t edge = 0;
   previous = {};
-  for (const Forms::Form* form : sorted) {
+  for (const values::Forms::Form* form : sorted) {
     const std::string_view text = forms.text(*form);
     if (text == previous) {
       continue;
@@ -129,14 +130,14 @@ void Automaton::link_failures(const std::vector<State>& parents) {
 }
 
 // shifts_[two bytes]: how far the window may move on if these are its last two bytes.
-void Automaton::build_shifts(const Forms& forms) {
+void Automaton::build_shifts(const values::Forms& forms) {
   window_ = kWidestWindow;
-  for (const Forms::Form& form : forms.all()) {
+  for (const values::Forms::Form& form : forms.all()) {
     window_ = std::min(window_, form.length);
   }
   shifts_ = LockedArray<std::uint8_t>(65536);
   std::fill(shifts_.span().begin(), shifts_.span().end(), static_cast<std::uint8_t>(window_ - 1));
-  for (const Forms::Form& form : forms.all()) {
+  for (const values::Forms::Form& form : forms.all()) {
     const std::string_view text = forms.text(form);
     for (std::size_t i = 0; i + 1 < window_; ++i) {
       std::uint8_t& shift = shifts_[pair(static_cast<unsigned char>(text[i]),

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "launcher/terminal/forms.h"
+#include "launcher/values/forms.h"
 #include "resolver/secret.h"
 
 namespace agentbox::terminal {
@@ -50,7 +50,7 @@ class Automaton {
 
   // Of equal texts the first one's name stays. `forms` holds at least one.
   // Throws base::Error if memory cannot be locked.
-  explicit Automaton(const Forms& forms);
+  explicit Automaton(const values::Forms& forms);
 
   // Appends to `matches`; returns the state to go on from.
   State scan(State state, std::string_view text, std::vector<Match>& matches) const;
@@ -75,10 +75,10 @@ class Automaton {
     std::size_t depth;
   };
 
-  void build_trie(const Forms& forms, const std::vector<const Forms::Form*>& sorted,
+  void build_trie(const values::Forms& forms, const std::vector<const values::Forms::Form*>& sorted,
                   std::vector<State>& parents);
   void link_failures(const std::vector<State>& parents);
-  void build_shifts(const Forms& forms);
+  void build_shifts(const values::Forms& forms);
   State child(State state, std::uint8_t byte) const;
   State step(State state, std::uint8_t byte) const;
   const Terminal& terminal(State state) const;

@@ -8,20 +8,20 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "launcher/terminal/automaton.h"
-#include "launcher/terminal/forms.h"
+#include "launcher/values/forms.h"
 
 namespace agentbox::terminal {
 namespace {
 
 constexpr std::size_t kTypedHistory = 256;  // bytes
 // What release_echo() may show of a value. Shorter than any value.
-constexpr std::size_t kShortPrefix = kShortestValue - 1;
+constexpr std::size_t kShortPrefix = values::kShortestValue - 1;
 
 }  // namespace
 
 struct MaskSet::Patterns {
-  std::vector<std::string> marks;  // by name number
-  std::optional<Forms> forms;      // until compiled
+  std::vector<std::string> marks;      // by name number
+  std::optional<values::Forms> forms;  // until compiled
   std::optional<Automaton> automaton;
 };
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "launcher/terminal/automaton.h"
-#include "launcher/terminal/forms.h"
+#include "launcher/values/forms.h"
 
 namespace agentbox::terminal {
 namespace {
@@ -213,9 +213,9 @@ TEST(Masker, ShowsTheMarkOfAWholeValueInQuiet) {
 }
 
 // The plainest possible masker: every text at every place, then the union.
-std::string oracle(const std::string& text, const Forms& forms, const std::string& shown) {
+std::string oracle(const std::string& text, const values::Forms& forms, const std::string& shown) {
   std::vector<bool> concealed(text.size()), joined(text.size());
-  for (const Forms::Form& form : forms.all()) {
+  for (const values::Forms::Form& form : forms.all()) {
     const std::string_view pattern = forms.text(form);
     for (std::size_t at = text.find(pattern); at != std::string::npos;
          at = text.find(pattern, at + 1)) {
@@ -253,7 +253,7 @@ TEST(Masker, AgreesWithThePlainestMaskerOnRandomTextsAndSplits) {
       return text;
     };
     MaskSet set;
-    Forms forms;
+    values::Forms forms;
     for (std::size_t i = 0, count = 1 + below(4); i < count; ++i) {
       const std::string secret = value(4 + below(30));
       if (set.add("N", resolver::Secret(secret))) {

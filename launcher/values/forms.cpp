@@ -1,4 +1,6 @@
-#include "launcher/terminal/forms.h"
+#include "launcher/values/forms.h"
+
+#include <sodium.h>
 
 #include <algorithm>
 #include <array>
@@ -6,7 +8,7 @@
 
 #include "base/encode.h"
 
-namespace agentbox::terminal {
+namespace agentbox::values {
 namespace {
 
 constexpr char kLower[] = "0123456789abcdef";
@@ -79,37 +81,18 @@ void Forms::end(std::uint32_t name) {
   forms_.push_back(form);
 }
 
-bool Forms::add(std::string_view value, std::uint32_t name) {
+std::string_view trim_newlines(std::string_view value) {
   while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) {
     value.remove_suffix(1);
   }
-  if (value.size() < kShortestValue) {
-    return false;
-  }
-  first_of_value_ = forms_.size();
-  add_plain(value, name);
-  add_base64(value, name);
-  add_hexadecimal(value, name);
-  add_url(value, name);
-  add_json(value, name);
-  add_shell(value, name);
-  return true;
+  return value;
 }
 
-// The value, as a terminal prints it (its line discipline turns \n into \r\n), and line by line,
-// because programs indent, number and quote the lines of a key.
-void Forms::add_plain(std::string_view value, std::uint32_t name) {
-  begin();
-  put(value);
-  end(name);
+std::vector<std::string_view> secret_lines(std::string_view value) {
+  std::vector<std::string_view> lines;
   if (!contains(value, '\n')) {
-    return;
+    return lines;
   }
-  begin();
-  for (char c : value) {
-    put(c == '\n' ? std::string_view("\r\n") : std::string_view(&c, 1));
-  }
-  end(name);
   for (std::size_t at = 0; at < value.size();) {
     const std::size_t stop = std::min(value.find('\n', at), value.size());
     std::string_view line = value.substr(at, stop - at);
@@ -122,11 +105,62 @@ void Forms::add_plain(std::string_view value, std::uint32_t name) {
     }
     // "-----BEGIN PRIVATE KEY-----" is no secret, and on many screens.
     if (line.size() >= kShortestLine && !line.starts_with("-----")) {
-      begin();
-      put(line);
-      end(name);
+      lines.push_back(line);
     }
   }
+  return lines;
+}
+
+bool Forms::add(std::string_view value, std::uint32_t name) {
+  value = trim_newlines(value);
+  if (value.size() < kShortestValue) {
+    return false;
+  }
+  add_encodings(value, name);
+  for (const std::string_view line : secret_lines(value)) {
+    begin();
+    put(line);
+    end(name);
+  }
+  return true;
+}
+
+void Forms::add_encodings(std::string_view value, std::uint32_t name) {
+  first_of_value_ = forms_.size();
+  add_plain(value, name);
+  add_base64(value, name);
+  add_hexadecimal(value, name);
+  add_url(value, name);
+  add_json(value, name);
+  add_shell(value, name);
+}
+
+void Forms::add_literal(std::string_view text, std::uint32_t name) {
+  first_of_value_ = forms_.size();
+  begin();
+  put(text);
+  end(name);
+}
+
+void Forms::clear() {
+  ::sodium_memzero(buffer_.bytes().data(), used_);
+  used_ = begin_ = first_of_value_ = 0;
+  forms_.clear();
+}
+
+// The value, and as a terminal prints it: its line discipline turns \n into \r\n.
+void Forms::add_plain(std::string_view value, std::uint32_t name) {
+  begin();
+  put(value);
+  end(name);
+  if (!contains(value, '\n')) {
+    return;
+  }
+  begin();
+  for (char c : value) {
+    put(c == '\n' ? std::string_view("\r\n") : std::string_view(&c, 1));
+  }
+  end(name);
 }
 
 // What precedes a value in the encoded text shifts it by 0, 1 or 2 bytes: three different texts.
@@ -308,4 +342,4 @@ void Forms::add_shell(std::string_view value, std::uint32_t name) {
   end(name);
 }
 
-}  // namespace agentbox::terminal
+}  // namespace agentbox::values

@@ -1,4 +1,4 @@
-// The ways in which a value turns up in output: itself, encoded, escaped, quoted.
+// The ways in which a value turns up in output and in files: itself, encoded, escaped, quoted.
 #pragma once
 
 #include <cstddef>
@@ -8,10 +8,17 @@
 
 #include "resolver/secret.h"
 
-namespace agentbox::terminal {
+namespace agentbox::values {
 
 inline constexpr std::size_t kShortestValue = 4;  // bytes; less would garble ordinary output
 inline constexpr std::size_t kShortestLine = 8;   // of a multi-line value, masked by itself
+
+// Without the newlines at its end, which are not part of a value.
+std::string_view trim_newlines(std::string_view value);
+
+// The lines of a value of several, which programs indent, number and quote, so that each is looked
+// for by itself. Without white space around them; none for a value of one line.
+std::vector<std::string_view> secret_lines(std::string_view value);
 
 // All forms of a number of values, one after another in one piece of locked memory.
 // Not thread-safe. Throws base::Error if memory cannot be locked.
@@ -22,9 +29,14 @@ class Forms {
     std::uint32_t name;
   };
 
-  // Adds every form of `value` under the number `name`. A newline at the end of a value is not
-  // looked for. False, and nothing added, if less than kShortestValue bytes are left.
+  // Adds every form of `value`, and each of its secret_lines(), under the number `name`. False, and
+  // nothing added, if less than kShortestValue bytes are left of it without newlines at its end.
   bool add(std::string_view value, std::uint32_t name);
+  // Adds every form of `value` alone, or only the text itself. Of less than kShortestValue nothing.
+  void add_encodings(std::string_view value, std::uint32_t name);
+  void add_literal(std::string_view text, std::uint32_t name);
+  // Wipes all forms; the memory is kept.
+  void clear();
 
   const std::vector<Form>& all() const { return forms_; }
   std::string_view text(const Form& form) const {
@@ -49,4 +61,4 @@ class Forms {
   std::vector<Form> forms_;
 };
 
-}  // namespace agentbox::terminal
+}  // namespace agentbox::values
