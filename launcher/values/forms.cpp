@@ -13,6 +13,8 @@ namespace {
 
 constexpr char kLower[] = "0123456789abcdef";
 constexpr char kUpper[] = "0123456789ABCDEF";
+constexpr char kBase64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr char kBase64Url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 bool is_alphanumeric(char c) {
   return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
@@ -164,39 +166,43 @@ void Forms::add_plain(std::string_view value, std::uint32_t name) {
 }
 
 // What precedes a value in the encoded text shifts it by 0, 1 or 2 bytes: three different texts.
-// The characters at either end that also depend on the neighbours are left out.
+// The characters at either end that also depend on the neighbours are left out. Broken into lines
+// of `width`, if that is not 0 and there is more than one.
+void Forms::encode_base64(std::string_view value, std::uint32_t name, const char* alphabet,
+                          std::size_t shift, std::size_t width, std::string_view newline) {
+  const std::size_t first = (8 * shift + 5) / 6, last = 8 * (shift + value.size()) / 6;
+  if (width > 0 && last <= width) {
+    return;
+  }
+  begin();
+  for (std::size_t k = first; k < last; ++k) {
+    unsigned index = 0;
+    for (std::size_t bit = 6 * k; bit < 6 * k + 6; ++bit) {
+      const auto byte = static_cast<unsigned char>(value[bit / 8 - shift]);
+      index = index << 1 | (byte >> (7 - bit % 8) & 1U);
+    }
+    if (width > 0 && k > first && k % width == 0) {
+      put(newline);
+    }
+    put(alphabet[index]);
+  }
+  end(name);
+}
+
 void Forms::add_base64(std::string_view value, std::uint32_t name) {
-  static constexpr char kStandard[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  static constexpr char kUrl[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  const auto encode = [&](const char* alphabet, std::size_t shift, std::size_t width,
-                          std::string_view newline) {
-    const std::size_t first = (8 * shift + 5) / 6, last = 8 * (shift + value.size()) / 6;
-    if (width > 0 && last <= width) {
-      return;  // fits on one line
-    }
-    begin();
-    for (std::size_t k = first; k < last; ++k) {
-      unsigned index = 0;
-      for (std::size_t bit = 6 * k; bit < 6 * k + 6; ++bit) {
-        const auto byte = static_cast<unsigned char>(value[bit / 8 - shift]);
-        index = index << 1 | (byte >> (7 - bit % 8) & 1U);
-      }
-      if (width > 0 && k > first && k % width == 0) {
-        put(newline);
-      }
-      put(alphabet[index]);
-    }
-    end(name);
-  };
   for (std::size_t shift = 0; shift < 3; ++shift) {
-    encode(kStandard, shift, 0, "");
-    encode(kUrl, shift, 0, "");
+    encode_base64(value, name, kBase64, shift, 0, "");
+    encode_base64(value, name, kBase64Url, shift, 0, "");
   }
   for (std::size_t width : {std::size_t{76}, std::size_t{64}}) {  // base64(1), openssl-base64(1)
-    encode(kStandard, 0, width, "\n");
-    encode(kStandard, 0, width, "\r\n");
+    encode_base64(value, name, kBase64, 0, width, "\n");
+    encode_base64(value, name, kBase64, 0, width, "\r\n");
   }
+}
+
+void Forms::add_base64_line(std::string_view text, std::uint32_t name) {
+  first_of_value_ = forms_.size();
+  encode_base64(text, name, kBase64, 0, 0, "");
 }
 
 void Forms::add_hexadecimal(std::string_view value, std::uint32_t name) {

@@ -35,6 +35,8 @@ class Forms {
   // Adds every form of `value` alone, or only the text itself. Of less than kShortestValue nothing.
   void add_encodings(std::string_view value, std::uint32_t name);
   void add_literal(std::string_view text, std::uint32_t name);
+  // Adds the text in base64 without line breaks, unshifted: as a line of a longer encoding.
+  void add_base64_line(std::string_view text, std::uint32_t name);
   // Wipes all forms; the memory is kept.
   void clear();
 
@@ -51,6 +53,8 @@ class Forms {
 
   void add_plain(std::string_view value, std::uint32_t name);
   void add_base64(std::string_view value, std::uint32_t name);
+  void encode_base64(std::string_view value, std::uint32_t name, const char* alphabet,
+                     std::size_t shift, std::size_t width, std::string_view newline);
   void add_hexadecimal(std::string_view value, std::uint32_t name);
   void add_url(std::string_view value, std::uint32_t name);
   void add_json(std::string_view value, std::uint32_t name);
