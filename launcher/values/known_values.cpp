@@ -30,6 +30,8 @@ constexpr std::size_t kCrowded = 32;
 // New forms are sorted into the large index when they are this many, or a quarter of it.
 constexpr std::size_t kManyNew = 4096;
 
+constexpr std::uint64_t kNothing = 1;  // the first generation
+
 }  // namespace
 
 struct ValueSet::Table {
@@ -135,7 +137,7 @@ struct KnownValues::State {
   std::unordered_map<std::uint64_t, std::size_t> recent_windows;
   std::shared_ptr<const ValueSet> published;
   std::uint64_t published_generation = 0;
-  std::atomic<std::uint64_t> generation = 1;
+  std::atomic<std::uint64_t> generation = kNothing;
 };
 
 void KnownValues::State::take_whole(std::string_view value, std::uint32_t source) {
@@ -262,6 +264,8 @@ std::shared_ptr<const ValueSet> KnownValues::snapshot() const {
   }
   return state_->publish();
 }
+
+bool KnownValues::empty() const { return state_->generation == kNothing; }
 
 std::uint64_t KnownValues::generation() const { return state_->generation; }
 

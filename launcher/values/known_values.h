@@ -72,6 +72,8 @@ class KnownValues {
   // changed something. Then a new set is made: some microseconds for each value added since, now
   // and then a few milliseconds. Throws as add() does.
   std::shared_ptr<const ValueSet> snapshot() const;
+  // Whether nothing was added: one atomic load.
+  bool empty() const;
   // Grows with each change of the snapshot.
   std::uint64_t generation() const;
 
