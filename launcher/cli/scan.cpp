@@ -29,15 +29,17 @@ namespace {
 
 namespace po = boost::program_options;
 
-constexpr Usage kUsage = {"agentbox scan [OPTION…] [PATH…]",
-                          "Says what a box would not see of this project, and why, and which "
-                          "secret files git has or would\n"
-                          "take. Prints no secret. Exit status 0: nothing to do; 1: a secret file "
-                          "is in git or not ignored;\n"
-                          "2: something could not be read; 3: both.",
-                          "  agentbox scan\n"
-                          "  agentbox scan --json services/api\n"
-                          "  agentbox scan --sarif > agentbox.sarif\n"};
+constexpr Usage kUsage = {
+    "agentbox scan [OPTION…] [PATH…]",
+    "Says what a box would not see of this project, and why, which secrets stand in the files that "
+    "it\n"
+    "would see, and which secret files git has or would take. Prints no secret. Exit status 0: "
+    "nothing\n"
+    "to do; 1: a secret is in a file that a box sees, or a secret file in git or not ignored; 2:\n"
+    "something could not be read; 3: both.",
+    "  agentbox scan\n"
+    "  agentbox scan --json services/api\n"
+    "  agentbox scan --sarif > agentbox.sarif\n"};
 
 // Says on the terminal how far it is, as long as it lives.
 class ProgressLine {
@@ -56,7 +58,10 @@ class ProgressLine {
     bool shown = false;
     auto pause = kFirst;
     while (!changed_.wait_for(lock, stop, pause, [] { return false; }) && !stop.stop_requested()) {
-      std::fprintf(stderr, "\r\x1b[K%zu names", progress_.names.load());
+      std::fprintf(stderr, "\r\x1b[K%zu names, %zu files searched, %zu MiB, %zu secrets",
+                   progress_.names.load(), progress_.files.load(),
+                   static_cast<std::size_t>(progress_.bytes.load() >> 20),
+                   progress_.findings.load());
       shown = true;
       pause = kInterval;
     }

@@ -15,20 +15,24 @@ namespace {
 
 using policy::FileAction;
 
-// As launcher/view: what is longer counts as a credential without a look.
-constexpr std::size_t kMostCredential = 64 * 1024;
+// As launcher/view: what is longer is hidden without a look.
+constexpr std::size_t kMostJudged = 64 * 1024;
 
 bool by_path(const Hidden& a, const Hidden& b) { return a.path < b.path; }
 
-// Fails with errno, as -1.
-int holds_credential(int fd) {
-  WipedBuffer text(kMostCredential + 1);
+// Whether a file that its name leaves to its contents is hidden. -1 with errno if that fails.
+int hides(FileAction action, int fd) {
+  WipedBuffer text(kMostJudged + 1);
   const ssize_t size = read_fully(fd, text.bytes());
   if (size < 0) {
     return -1;
   }
   const std::string_view bytes(text.bytes().data(), static_cast<std::size_t>(size));
-  return bytes.size() > kMostCredential || policy::holds_credential(bytes) ? 1 : 0;
+  if (bytes.size() > kMostJudged) {
+    return 1;
+  }
+  return action == FileAction::kHideIfCredential ? policy::holds_credential(bytes)
+                                                 : !policy::holds_only_references(bytes);
 }
 
 }  // namespace
@@ -72,15 +76,15 @@ void HiddenFiles::visit_file(const survey::Entry& entry) {
   if (!fd && error == 0) {
     return;
   }
-  bool hidden = hides(action);
+  bool hidden = action == FileAction::kHide;
   if (!fd) {
     // What it is may be told all the same: it shows in its other names.
     if (::fstatat(entry.directory, entry.name.data(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
       status = {};
     }
-    hidden = hidden || action == FileAction::kHideIfCredential;
-  } else if (action == FileAction::kHideIfCredential) {
-    const int holds = holds_credential(fd.get());
+    hidden = hidden || depends_on_contents(action);
+  } else if (depends_on_contents(action)) {
+    const int holds = hides(action, fd.get());
     error = holds < 0 ? errno : 0;
     hidden = holds != 0;
   }

@@ -15,13 +15,17 @@
 
 namespace agentbox::scan {
 
-// Whether the name alone hides it, as launcher/view has it.
+// Whether the name hides it, if it is no regular file; else its contents may have a say.
 inline bool hides(policy::FileAction action) {
   return action == policy::FileAction::kHide || action == policy::FileAction::kHideUnlessReferences;
 }
+inline bool depends_on_contents(policy::FileAction action) {
+  return action == policy::FileAction::kHideIfCredential ||
+         action == policy::FileAction::kHideUnlessReferences;
+}
 
 // Filled by a walk's threads; read once the walk has ended. Decides what launcher/view decides
-// (docs/view.md): a name, what a credential file holds, and the other names of both.
+// (docs/view.md): a name, what a file of such a name holds, and the other names of both.
 class HiddenFiles {
  public:
   // A file outside the project whose other names are hidden.

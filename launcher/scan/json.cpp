@@ -44,6 +44,24 @@ Json hidden_files(const Report& report) {
   return list;
 }
 
+Json findings(const Report& report) {
+  Json list = Json::array();
+  for (const Finding& finding : report.findings) {
+    Json object = named(finding.path);
+    object["line"] = finding.line;
+    object["column"] = finding.column;
+    object["end_line"] = finding.end_line;
+    object["end_column"] = finding.end_column;
+    object["kind"] = finding.kind;
+    object["title"] = finding.title;
+    object["action"] = word(finding.action);
+    add_rule(object, finding.rule);
+    object["git"] = word(finding.git);
+    list.push_back(std::move(object));
+  }
+  return list;
+}
+
 Json in_git(const Report& report) {
   Json list = Json::array();
   for (const InGit& file : report.in_git) {
@@ -85,6 +103,7 @@ std::string to_json(const Report& report) {
     add_rule(entry, redacted.rule);
     object["redacted"].push_back(std::move(entry));
   }
+  object["findings"] = findings(report);
   object["in_git"] = in_git(report);
   object["unreadable"] = Json::array();
   for (const Unreadable& unreadable : report.unreadable) {
@@ -94,6 +113,10 @@ std::string to_json(const Report& report) {
   }
   object["git_failures"] = failures(report);
   object["names"] = report.names;
+  object["searched"] = report.searched;
+  object["bytes"] = report.bytes;
+  object["left_out"] = report.left_out;
+  object["unlisted_findings"] = report.unlisted_findings;
   object["milliseconds"] = report.duration.count();
   return object.dump(2, ' ', false, Json::error_handler_t::replace);
 }

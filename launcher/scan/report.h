@@ -52,6 +52,18 @@ struct Redacted {
   Rule rule;
 };
 
+// A secret in a file that a box sees. Lines and columns count from 1, columns in Unicode code
+// points; the end is behind the last one.
+struct Finding {
+  std::string path;
+  std::size_t line = 0, column = 0, end_line = 0, end_column = 0;
+  std::string kind;   // policy::SecretKind::id
+  std::string title;  // for people
+  policy::Detect action = policy::Detect::kRedact;
+  Rule rule;  // that chose the action; empty: the default
+  GitState git = GitState::kNone;
+};
+
 // What could not be looked at.
 struct Unreadable {
   std::string path;
@@ -82,12 +94,20 @@ struct Report {
 
   std::vector<Hidden> hidden;
   std::vector<Redacted> redacted;
+  std::vector<Finding> findings;  // of one file by place
   std::vector<Unreadable> unreadable;
   std::vector<InGit> in_git;
   std::vector<GitFailure> git_failures;
 
-  std::size_t names = 0;  // files and directories met in the project
+  std::size_t names = 0;              // files and directories met in the project
+  std::size_t searched = 0;           // files whose contents were searched
+  std::uint64_t bytes = 0;            // of them
+  std::size_t left_out = 0;           // files that `detect` says "off" for
+  std::size_t unlisted_findings = 0;  // beyond kMostFindings of one file
   std::chrono::milliseconds duration{0};
+
+  // Of one file; a file full of them needs no list.
+  static constexpr std::size_t kMostFindings = 1000;
 };
 
 // The exit status: these added up (docs/errors.md).

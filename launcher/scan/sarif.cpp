@@ -90,6 +90,33 @@ Json hidden_file(Rules& rules, const Hidden& hidden) {
   return object;
 }
 
+const char* done(policy::Detect action) {
+  switch (action) {
+    case policy::Detect::kDeny:
+      return "A box may not read this file.";
+    case policy::Detect::kRedact:
+      return "A box reads it redacted.";
+    case policy::Detect::kReport:
+    case policy::Detect::kOff:
+      break;
+  }
+  return "A box reads it.";
+}
+
+Json finding_result(Rules& rules, const Finding& finding) {
+  Json object = result(rules, finding.kind, finding.title,
+                       finding.title + ". " + done(finding.action), finding.path);
+  // Redacted or not, nobody but a box is kept from it; in git it goes further than this machine.
+  const bool in_git = finding.git == GitState::kTracked || finding.git == GitState::kUntracked;
+  object["level"] = in_git || finding.action == policy::Detect::kReport ? "error" : "warning";
+  object["locations"][0]["physicalLocation"]["region"] = {{"startLine", finding.line},
+                                                          {"startColumn", finding.column},
+                                                          {"endLine", finding.end_line},
+                                                          {"endColumn", finding.end_column}};
+  object["properties"] = {{"git", word(finding.git)}, {"action", word(finding.action)}};
+  return object;
+}
+
 Json notification(const std::string& path, const std::string& text) {
   Json object;
   object["level"] = "error";
@@ -124,6 +151,9 @@ std::string to_sarif(const Report& report, std::string_view version) {
     if (!hidden.directory) {
       results.push_back(hidden_file(rules, hidden));
     }
+  }
+  for (const Finding& finding : report.findings) {
+    results.push_back(finding_result(rules, finding));
   }
   Json run;
   run["tool"]["driver"] = {{"name", "agentbox"}, {"version", version}, {"rules", rules.list()}};

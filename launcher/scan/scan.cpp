@@ -17,43 +17,59 @@ namespace agentbox::scan {
 namespace {
 
 template <typename Named>
-void sort_by_path(std::vector<Named>& list) {
-  std::sort(list.begin(), list.end(),
-            [](const Named& a, const Named& b) { return a.path < b.path; });
+std::vector<Named> join(std::vector<Named>& first, std::vector<Named>& second) {
+  std::move(second.begin(), second.end(), std::back_inserter(first));
+  return std::move(first);
 }
 
-// Those that are asked for, by path.
+// Those that are asked for, by path. What is of one path keeps its order.
 template <typename Named>
-std::vector<Named> chosen(std::vector<Named>& list, const Selection& selection) {
+std::vector<Named> chosen(std::vector<Named> list, const Selection& selection) {
   std::erase_if(list, [&](const Named& one) { return !selection.holds(one.path); });
-  sort_by_path(list);
-  return std::move(list);
+  std::stable_sort(list.begin(), list.end(),
+                   [](const Named& a, const Named& b) { return a.path < b.path; });
+  return list;
+}
+
+void add_in_git(const Hidden& hidden, const std::string& directory, Report& report) {
+  report.in_git.push_back(
+      {.path = hidden.path,
+       .state = hidden.git,
+       .repository = directory,
+       .ignore_file = directory.empty() ? ".gitignore" : directory + "/.gitignore",
+       .ignore_line = ignore_line(directory, hidden.path)});
 }
 
 void add_git(const std::string& root, const std::vector<std::string>& repositories,
              Report& report) {
   std::vector<std::string> paths;
-  std::vector<Hidden*> files;
-  for (Hidden& hidden : report.hidden) {
+  for (const Hidden& hidden : report.hidden) {
     if (hidden.holds_secret) {
       paths.push_back(hidden.path);
-      files.push_back(&hidden);
+    }
+  }
+  const std::size_t hidden_files = paths.size();
+  for (const Finding& finding : report.findings) {
+    if (paths.size() == hidden_files || paths.back() != finding.path) {
+      paths.push_back(finding.path);
     }
   }
   GitAnswer answer = ask_git(root, repositories, paths);
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    files[i]->git = answer.states[i];
-    if (answer.states[i] != GitState::kTracked && answer.states[i] != GitState::kUntracked) {
+  std::size_t at = 0;
+  for (Hidden& hidden : report.hidden) {
+    if (!hidden.holds_secret) {
       continue;
     }
-    const int number = answer.repositories[i];
-    const std::string directory = number < 0 ? "" : repositories[static_cast<std::size_t>(number)];
-    report.in_git.push_back(
-        {.path = paths[i],
-         .state = answer.states[i],
-         .repository = directory,
-         .ignore_file = directory.empty() ? ".gitignore" : directory + "/.gitignore",
-         .ignore_line = ignore_line(directory, paths[i])});
+    hidden.git = answer.states[at];
+    if (hidden.git == GitState::kTracked || hidden.git == GitState::kUntracked) {
+      const int number = answer.repositories[at];
+      add_in_git(hidden, number < 0 ? "" : repositories[static_cast<std::size_t>(number)], report);
+    }
+    ++at;
+  }
+  for (Finding& finding : report.findings) {
+    at += paths[at] == finding.path ? 0 : 1;
+    finding.git = answer.states[at];
   }
   report.git_failures = std::move(answer.failures);
 }
@@ -84,16 +100,20 @@ Report scan(const Options& options, const policy::Policy& policy, Progress& prog
   report.names = progress.names;
 
   const Selection selection(options.paths);
-  ShownFiles shown(files, selection);
+  const policy::ContentRules contents(policy);
+  ShownFiles shown(files, selection, contents, progress);
   walk.progress = nullptr;
   walk.unlisted = nullptr;
   survey::walk(walk, [&shown](const survey::Entry& entry) { return shown.visit(entry); });
 
-  report.hidden = std::move(files.hidden());
-  std::move(shown.links().begin(), shown.links().end(), std::back_inserter(report.hidden));
-  report.hidden = chosen(report.hidden, selection);
-  report.redacted = chosen(files.redacted(), selection);
-  report.unreadable = chosen(files.unreadable(), selection);
+  report.searched = progress.files;
+  report.bytes = progress.bytes;
+  report.left_out = shown.left_out();
+  report.unlisted_findings = shown.unlisted();
+  report.hidden = chosen(join(files.hidden(), shown.links()), selection);
+  report.redacted = chosen(std::move(files.redacted()), selection);
+  report.findings = chosen(std::move(shown.findings()), selection);
+  report.unreadable = chosen(join(files.unreadable(), shown.unreadable()), selection);
   add_git(options.root, files.repositories(), report);
   report.duration = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::steady_clock::now() - start);

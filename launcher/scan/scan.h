@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -22,10 +23,14 @@ struct Options {
 // Read by another thread while scan() runs.
 struct Progress {
   std::atomic<std::size_t> names{0};
+  std::atomic<std::size_t> files{0};  // searched
+  std::atomic<std::uint64_t> bytes{0};
+  std::atomic<std::size_t> findings{0};
 };
 
-// Walks the project for what a box would not see, and asks git about it. What cannot be read is in
-// the report. Throws base::Error if the scan could not be carried out.
+// Walks the project for what a box would not see, then searches what it would see, and asks git
+// about both. The object files of git directories are left to whoever reads git's history. What
+// cannot be read is in the report. Throws base::Error if the scan could not be carried out.
 Report scan(const Options& options, const policy::Policy& policy, Progress& progress);
 
 }  // namespace agentbox::scan

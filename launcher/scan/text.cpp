@@ -129,6 +129,40 @@ void add_hidden(const Report& report, Text& text) {
   text.end_list();
 }
 
+const char* for_people(policy::Detect action) {
+  switch (action) {
+    case policy::Detect::kDeny:
+      return "denied";
+    case policy::Detect::kRedact:
+      return "redacted";
+    case policy::Detect::kReport:
+    case policy::Detect::kOff:
+      break;
+  }
+  return "READ BY A BOX";
+}
+
+void add_findings(const Report& report, Text& text) {
+  if (report.findings.empty()) {
+    return;
+  }
+  text.heading(kRed,
+               "Secrets in files that a box sees (" + std::to_string(report.findings.size()) + ")");
+  for (const Finding& finding : report.findings) {
+    std::string what = for_people(finding.action);
+    const std::string git = for_people(finding.git);
+    what += (git.empty() ? "" : ", ") + git;
+    text.line(
+        finding.path + ":" + std::to_string(finding.line) + ":" + std::to_string(finding.column),
+        finding.title + " (" + finding.kind + ")", what);
+  }
+  text.end_list();
+  if (report.unlisted_findings > 0) {
+    text.say("  … and " + count(report.unlisted_findings, "more", "more") +
+             " in files that are full of them");
+  }
+}
+
 void add_in_git(const Report& report, Text& text) {
   if (report.in_git.empty()) {
     return;
@@ -176,6 +210,9 @@ void add_next(const Report& report, Text& text) {
   }
   if (!report.in_git.empty()) {
     text.say("  next: add the lines to the .gitignore files");
+  } else if (!report.findings.empty()) {
+    text.say("  next: move the secret out of " + base::printable(report.findings.front().path) +
+             ", and let the policy's \"secrets\" name where it is; or files.detect, if it is none");
   }
 }
 
@@ -198,6 +235,7 @@ std::string to_text(const Report& report, const TextOptions& options) {
     }
     text.end_list();
   }
+  add_findings(report, text);
   add_in_git(report, text);
   add_failures(report, text);
   const auto files = static_cast<std::size_t>(
@@ -206,11 +244,17 @@ std::string to_text(const Report& report, const TextOptions& options) {
   char seconds[32];
   std::snprintf(seconds, sizeof seconds, "%.2f s",
                 static_cast<double>(report.duration.count()) / 1000);
-  text.heading(kBold, count(report.names, "name", "names") + " in " + seconds + ": " +
+  text.heading(kBold, count(report.searched, "file", "files") + " searched, " +
+                          count(report.bytes >> 20, "MiB", "MiB") + ", in " + seconds + ": " +
                           count(files, "file", "files") + " hidden, " +
-                          std::to_string(report.redacted.size()) + " redacted by name, " +
-                          std::to_string(report.in_git.size()) + " of them in git or not ignored" +
+                          count(report.findings.size(), "secret", "secrets") + " in others, " +
+                          count(report.in_git.size(), "secret file", "secret files") +
+                          " in git or not ignored" +
                           (status_of(report) & kIncomplete ? "; not all could be read" : ""));
+  if (report.left_out > 0) {
+    text.say("  " + count(report.left_out, "file was", "files were") +
+             " not searched: files.detect says \"off\"");
+  }
   add_next(report, text);
   return text.take();
 }

@@ -10,6 +10,8 @@ import sandbox
 
 SCHEMA = pathlib.Path(__file__).parents[3] / "docs/scan.schema.json"
 CANARY = "Canary7Qx9vLm2Zt4Rw8Kp1Jd6"
+# In two parts, so that no scanner takes this file for one that holds a token.
+TOKEN = "ghp_" + "q7Lw2Rk9Zx4Vt8Bn1Mc6Jd3Hf5Gs0PyTuEo2"
 
 
 class ScanTest(sandbox.SessionTest):
@@ -33,8 +35,10 @@ class ScanTest(sandbox.SessionTest):
         for form in ("--sarif", None):
             other = self.agentbox("scan", *([form] if form else []), *arguments, **keywords)
             self.assertEqual(other.returncode, result.returncode, other.stderr)
-            self.assertNotIn(CANARY.encode(), other.stdout + other.stderr, form)
-        self.assertNotIn(CANARY.encode(), result.stdout)
+            for secret in (CANARY, TOKEN, TOKEN[4:]):
+                self.assertNotIn(secret.encode(), other.stdout + other.stderr, form)
+        for secret in (CANARY, TOKEN, TOKEN[4:]):
+            self.assertNotIn(secret.encode(), result.stdout)
         return report
 
     def hidden(self, report):
@@ -237,6 +241,10 @@ class Tree(ScanTest):
         self.write("src/main.c", "int x;\n")
         os.link(self.project / ".env", self.project / "src/copy.txt")
         os.link(self.project / "settings.ini", self.project / "src/settings.txt")
+        self.write("e/.env", "TOKEN=op://vault/item/field\n")
+        self.write("f/.env", "TOKEN=op://vault/item/field\n")
+        os.link(self.project / "f/.env", self.project / "f/other")
+        self.write("g/.env", f"TOKEN=op://vault/item/field\nKEY={CANARY}\n")
         self.write("d/.npmrc", "registry=https://registry.example/\n")
         os.link(self.project / "d/.npmrc", self.project / "d/other")
         (self.project / "link.env").symlink_to("src/main.c")
@@ -255,6 +263,89 @@ class Tree(ScanTest):
         self.assertEqual(set(self.hidden(report)), everything - seen)
         self.assertIn("src/copy.txt", self.hidden(report))
         self.assertIn("src/main.c", seen)
+        self.assertIn("e/.env", seen)
+
+
+class Contents(ScanTest):
+    def places(self, report):
+        return [(e["path"], e["line"], e["column"], e["kind"]) for e in report["findings"]]
+
+    def test_says_where_a_secret_stands_and_what_is_done(self):
+        self.git("init", "-q")
+        self.write("src/config.py", f"a = 1\nKEY = '{TOKEN}'\n")
+        self.write("notes.txt", f"{TOKEN}\n")
+        self.write("ignored.log", f"{TOKEN}\n")
+        self.write(".gitignore", "*.log\n")
+        self.git("add", "src")
+        self.policy(files={"detect": {"**": "redact", "notes.txt": "deny"}})
+        report = self.scan(status=1)
+        self.assertEqual(self.places(report), [("ignored.log", 1, 1, "github-token"),
+                                               ("notes.txt", 1, 1, "github-token"),
+                                               ("src/config.py", 2, 8, "github-token")])
+        self.assertEqual([(e["action"], e["git"], e["rule"]) for e in report["findings"]],
+                         [("redact", "ignored", "**"), ("deny", "untracked", "notes.txt"),
+                          ("redact", "tracked", "**")])
+        self.assertRegex(self.agentbox("scan").stdout.decode(),
+                         r"src/config\.py:2:8 .*\(github-token\) +redacted, IN GIT")
+        # The control: gone with the secrets.
+        for name in ("src/config.py", "notes.txt", "ignored.log"):
+            self.write(name, "nothing\n")
+        report = self.scan(status=0)
+        self.assertEqual(report["findings"], [])
+        self.assertGreaterEqual(report["searched"], 3)
+
+    def test_detect_off_is_left_out_and_said(self):
+        self.policy(files={"detect": {"**": "redact", "docs/**": "off"}})
+        self.write("docs/a.txt", TOKEN)
+        self.trust()
+        report = self.scan(status=0)
+        self.assertEqual((report["findings"], report["left_out"]), ([], 1))
+        self.assertIn("1 file was not searched", self.agentbox("scan").stdout.decode())
+
+    def test_large_and_binary_files_are_searched_to_their_end(self):
+        large = self.project / "large.bin"
+        with large.open("wb") as file:
+            file.truncate(300 << 20)
+            file.seek(0, os.SEEK_END)
+            file.write(f"\n{TOKEN}\n".encode())
+        self.write("image.png", "\x89PNG\0\0" + f"\n{TOKEN}\n")
+        report = self.scan(status=1)
+        self.assertEqual(self.places(report), [("image.png", 2, 1, "github-token"),
+                                               ("large.bin", 2, 1, "github-token")])
+        self.assertGreater(report["bytes"], 300 << 20)
+
+    def test_git_configuration_is_searched_and_objects_are_not(self):
+        self.git("init", "-q")
+        self.git("config", "remote.origin.url", f"https://user:{TOKEN}@git.example/a.git")
+        with (self.project / ".git/objects/loose").open("w") as file:
+            file.write(TOKEN)
+        # A directory of that name elsewhere is a directory like any other.
+        self.write("objects/a", TOKEN)
+        self.assertEqual({path for path, *_ in self.places(self.scan(status=1))},
+                         {".git/config", "objects/a"})
+
+    def test_files_full_of_secrets_are_counted(self):
+        self.write("many.txt", f"{TOKEN}\n" * 1010)
+        report = self.scan(status=1)
+        self.assertEqual((len(report["findings"]), report["unlisted_findings"]), (1000, 10))
+        self.assertIn("more (--json lists all)", self.agentbox("scan").stdout.decode())
+
+    @unittest.skipIf(os.geteuid() == 0, "root can read everything")
+    def test_what_cannot_be_searched_is_said(self):
+        self.write("closed.txt", TOKEN).chmod(0)
+        self.assertEqual(self.scan(status=2)["unreadable"],
+                         [{"path": "closed.txt", "error": "EACCES"}])
+        self.write("open.txt", TOKEN)
+        self.scan(status=3)
+
+    def test_sarif_says_where(self):
+        self.write("a.txt", f"x\n  {TOKEN}\n")
+        log = json.loads(self.agentbox("scan", "--sarif").stdout)
+        result, = log["runs"][0]["results"]
+        self.assertEqual(result["ruleId"], "github-token")
+        self.assertEqual(result["locations"][0]["physicalLocation"]["region"],
+                         {"startLine": 2, "startColumn": 3, "endLine": 2,
+                          "endColumn": 3 + len(TOKEN)})
 
 
 class Policy(ScanTest):
@@ -284,6 +375,7 @@ class Forms(ScanTest):
         os.link(self.project / ".env", self.project / "copy")
         self.policy(files={"redact": ["*.ini"]})
         self.write("a.ini", f"a={CANARY}")
+        self.write("b.txt", TOKEN)
         report = self.scan(status=1)
         schema = json.loads(SCHEMA.read_text())
         jsonschema.validate(report, schema)
