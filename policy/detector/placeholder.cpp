@@ -1,6 +1,7 @@
 #include "policy/detector/placeholder.h"
 
 #include <algorithm>
+#include <array>
 #include <span>
 
 #include "policy/detector/bytes.h"
@@ -366,8 +367,11 @@ bool is_placeholder(std::string_view value) {
       })) {
     return true;
   }
+  std::array<char, kLongestWritten> folded;
+  std::transform(value.begin(), value.end(), folded.begin(), lower);
+  const std::string_view text(folded.data(), value.size());
   return std::any_of(std::begin(kPlaceholderWords), std::end(kPlaceholderWords),
-                     [&](std::string_view word) { return contains(value, word); });
+                     [&](std::string_view word) { return text.find(word) != kNone; });
 }
 
 bool is_harmless(std::string_view value) {

@@ -180,6 +180,7 @@ const std::vector<VendorRow>& vendor_rows() {
 }
 
 const SecretKind* vendor_kind(std::string_view folded, std::string_view value) {
+  const bool random = looks_random(value, 0.3);
   for (const VendorRow& row : vendor_rows()) {
     const bool named = std::any_of(row.vendors.begin(), row.vendors.end(), [&](std::string_view v) {
       return folded.find(v) != folded.npos;
@@ -188,7 +189,7 @@ const SecretKind* vendor_kind(std::string_view folded, std::string_view value) {
       continue;
     }
     for (const Shape& shape : row.shapes) {
-      if (shape.covers(value) && (shape.any_text() || looks_random(value, 0.3))) {
+      if (shape.covers(value) && (shape.any_text() || random)) {
         return &row.kind->kind;
       }
     }
@@ -210,12 +211,48 @@ bool is_registry_login(std::string_view folded, std::string_view value) {
 // "Bearer …" in front of the value: the form of a header, whose own part finds it.
 bool is_authorization(std::string_view folded) { return folded.ends_with("authorization"); }
 
+// Whether anything in it is not of a word: what most values fail, asked before all that costs more.
+bool could_be_secret(std::string_view value) {
+  return value.size() >= 5 &&
+         (has(value, kDigit) || !all_are(value, kWord | kDash | kDot) || value.size() >= 8);
+}
+
+// Neither stands for a secret nor is made to be known.
+bool is_value(std::string_view value) { return !is_reference(value) && !is_placeholder(value); }
+
+const SecretKind* kind_of(const Scan& scan, const Assignment& found, std::string_view name,
+                          std::string_view folded, std::string_view value) {
+  const Promise promise = promise_of(name, folded);
+  if (promise == Promise::kNone) {
+    return nullptr;
+  }
+  if (found.way != Way::kCompared && folded.size() > 3 && value.size() >= 15) {
+    if (const SecretKind* kind = vendor_kind(folded, value)) {
+      return kind;
+    }
+  }
+  if (promise == Promise::kPassword && is_password(scan, found, value)) {
+    const bool connection = found.way == Way::kInline &&
+                            ((found.name_begin > 0 && scan.text[found.name_begin - 1] == ';') ||
+                             (found.end < scan.text.size() && scan.text[found.end] == ';'));
+    return &form_kind(connection ? kConnectionString : kPassword);
+  }
+  if ((promise == Promise::kSecret && is_secret(scan, found, value)) ||
+      (promise == Promise::kWeak && is_weak_secret(scan, found, value))) {
+    return &form_kind(kSecret);
+  }
+  return nullptr;
+}
+
 void judge(Scan& scan, Name name) {
   const auto found = read_assignment(scan.text, name);
   if (!found) {
     return;
   }
   const std::string_view value = scan.part(found->begin, found->end);
+  if (!could_be_secret(value)) {
+    return;
+  }
   std::array<char, kLongestName * 2 + 32> buffer;
   std::size_t length = 0;
   for (std::size_t i = name.begin; i < name.end && length < buffer.size(); ++i) {
@@ -224,46 +261,28 @@ void judge(Scan& scan, Name name) {
     }
   }
   const std::string_view folded(buffer.data(), length);
-  if (is_authorization(folded) || is_reference(value) || is_placeholder(value)) {
+  if (is_authorization(folded)) {
     return;
   }
-  const bool npm = folded.ends_with("authtoken") && scan.text[name.begin] == '_' &&
-                   name.begin > 0 && scan.text[name.begin - 1] == ':';
-  const bool npm_auth = (folded == "auth" || folded == "password" || folded == "authtoken") &&
-                        scan.text[name.begin] == '_';
-  if ((npm || npm_auth) && value.size() >= 8 && !is_sentence(value) &&
+  const bool npm = (folded == "auth" || folded == "password" || folded == "authtoken") &&
+                   scan.text[name.begin] == '_';
+  if (npm && value.size() >= 8 && !is_sentence(value) && is_value(value) &&
       (found->way == Way::kBare || found->way == Way::kInline)) {
     scan.add(found->begin, found->end, form_kind(kNpmCredential), kByForm);
     return;
   }
-  if (found->way == Way::kQuoted && is_registry_login(folded, value)) {
+  if (found->way == Way::kQuoted && is_registry_login(folded, value) && is_value(value)) {
     scan.add(found->begin, found->end, form_kind(kRegistryLogin), kByForm);
     return;
   }
-  if (scan.path.checksums || scan.path.translation || is_harmless(value)) {
+  if (scan.path.checksums || scan.path.translation) {
     return;
   }
-  const Promise promise = promise_of(scan.part(name.begin, name.end), folded);
-  if (promise == Promise::kNone) {
-    return;
-  }
-  if (found->way != Way::kCompared && folded.size() > 3) {
-    if (const SecretKind* kind = vendor_kind(folded, value)) {
-      scan.add(found->begin, found->end, *kind, kByVendor);
-      return;
-    }
-  }
-  if (promise == Promise::kPassword && is_password(scan, *found, value)) {
-    const bool connection =
-        found->way == Way::kInline && name.begin > 0 &&
-        (scan.text[name.begin - 1] == ';' ||
-         scan.text[found->end == scan.text.size() ? found->end - 1 : found->end] == ';');
-    scan.add(found->begin, found->end, form_kind(connection ? kConnectionString : kPassword),
-             kByName);
-  } else if (promise == Promise::kSecret && is_secret(scan, *found, value)) {
-    scan.add(found->begin, found->end, form_kind(kSecret), kByName);
-  } else if (promise == Promise::kWeak && is_weak_secret(scan, *found, value)) {
-    scan.add(found->begin, found->end, form_kind(kSecret), kByName);
+  const SecretKind* kind = kind_of(scan, *found, scan.part(name.begin, name.end), folded, value);
+  if (kind != nullptr && is_value(value) && !is_harmless(value)) {
+    const bool generic = kind == &form_kind(kPassword) || kind == &form_kind(kSecret) ||
+                         kind == &form_kind(kConnectionString);
+    scan.add(found->begin, found->end, *kind, generic ? kByName : kByVendor);
   }
 }
 
