@@ -155,6 +155,10 @@ std::optional<Assignment> Reader::quoted(Way way) {
       continue;
     }
     if (c == quote && slashes == 0) {
+      const std::string_view value = text_.substr(begin, at_ - begin);
+      if (value.size() > 4 && value.starts_with("\\\"") && value.ends_with("\\\"")) {
+        return found(begin + 2, at_ - 2, way);  // a string in a string
+      }
       return found(begin, at_, way);
     }
     if (is_line_end(c) || (c == quote && slashes > 0)) {
@@ -215,6 +219,11 @@ std::optional<Assignment> Reader::element() {
   if (text_.substr(std::min(at_, text_.size())).starts_with("<![CDATA[")) {
     at_ += 9;
   }
+  for (const std::string_view tag : {"<value>", "<string>"}) {
+    if (begins_with(text_.substr(std::min(at_, text_.size())), tag)) {
+      at_ += tag.size();
+    }
+  }
   const std::size_t begin = at_;
   while (at_ < text_.size() && peek() != '<' && peek() != ']' && !is_line_end(peek()) &&
          at_ - begin <= kLongestValue) {
@@ -224,8 +233,8 @@ std::optional<Assignment> Reader::element() {
   while (end > begin && is(text_[end - 1], kSpace)) {
     --end;
   }
-  return peek() == '<' || peek() == ']' || is_line_end(peek()) ? found(begin, end, Way::kElement)
-                                                               : std::nullopt;
+  return (peek() == '<' && peek(1) == '/') || peek() == ']' ? found(begin, end, Way::kElement)
+                                                            : std::nullopt;
 }
 
 // ": string = " before a string.
@@ -374,7 +383,9 @@ std::optional<Assignment> Reader::word() {
     const bool sql = begins_with(name, "password") &&
                      (contains(line, "user") || contains(line, "role") || contains(line, "with"));
     const bool directive = contains(line, "env ") || contains(line, "set");
-    return option || sql || directive || starts_line() ? quoted(Way::kWord) : std::nullopt;
+    const bool symbol = before() == ':';  // of a Lisp's map
+    return option || sql || directive || symbol || starts_line() ? quoted(Way::kWord)
+                                                                 : std::nullopt;
   }
   const std::string_view line = line_before();
   const std::string_view name = text_.substr(name_.begin, name_.end - name_.begin);
@@ -382,7 +393,7 @@ std::optional<Assignment> Reader::word() {
   while (!lead.empty() && is(lead[0], kSpace)) {
     lead.remove_prefix(1);
   }
-  const bool option = name.starts_with("--") && name.size() > 4;
+  const bool option = name.starts_with("-") && name.size() > 5;
   static constexpr std::string_view kDirectives[] = {"env ",     "arg ",     "setenv ",
                                                      "set -x ",  "set -gx ", "setx ",
                                                      "set -ux ", "set -lx ", "passenv "};
@@ -464,6 +475,14 @@ std::optional<Assignment> Reader::read() {
         const bool compared = peek() == '!';
         at_ += peek(2) == '=' ? 3 : 2;
         return value(compared);
+      }
+      return std::nullopt;
+    case '<':
+      if (text_.substr(at_).starts_with("</key>")) {  // a property list's; the next has the value
+        at_ += 6;
+        skip_space();
+        return text_.substr(std::min(at_, text_.size())).starts_with("<string>") ? element()
+                                                                                 : std::nullopt;
       }
       return std::nullopt;
     case '>':

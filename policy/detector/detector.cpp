@@ -175,7 +175,15 @@ void Detector::find(std::string_view text, std::string_view path,
     if (findings.size() > first) {
       Finding& last = findings.back();
       if (candidate.begin < last.offset + last.length) {
-        // Two that overlap: all of their bytes are left out, under the surer one's name.
+        if (candidate.rank != last_rank && std::min(candidate.rank, last_rank) == kByName) {
+          // What has a form of its own is surer of where it ends.
+          if (candidate.rank > last_rank) {
+            last = {candidate.begin, candidate.end - candidate.begin, candidate.kind};
+            last_rank = candidate.rank;
+          }
+          continue;
+        }
+        // All bytes of the two are left out, under the surer one's name.
         last.length = std::max(last.offset + last.length, candidate.end) - last.offset;
         if (candidate.rank > last_rank) {
           last.kind = candidate.kind;

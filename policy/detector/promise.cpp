@@ -101,13 +101,16 @@ constexpr std::string_view kOther[] = {
 };
 
 constexpr std::string_view kPasswords[] = {
-    "password",   "passwd",     "passphrase",  "passwort",   "passcode", "pwd",   "pswd",
-    "motdepasse", "contrasena", "requirepass", "masterauth", "passwrd",  "psswd",
+    "password",   "passwd",     "passphrase",  "passwort",   "passcode", "pwd",        "pswd",
+    "motdepasse", "contrasena", "requirepass", "masterauth", "passwrd",  "psswd",      "storepass",
+    "keypass",    "dbpass",     "userpass",    "sshpass",    "rpcpass",  "becomepass",
 };
 
 constexpr std::string_view kSecrets[] = {
     "secret",
     "credential",
+    "credentials",
+    "creds",
     "apikey",
     "accesskey",
     "privatekey",
@@ -209,8 +212,7 @@ Promise promise_of(std::string_view name, std::string_view folded) {
   while (!name.empty() && (is(name.back(), kDigit) || name.back() == '_') && name.size() > 4) {
     name.remove_suffix(1);
   }
-  if (ends_in_any(folded, kPasswords) || ends_in_word(name, "pass") || ends_in_word(name, "pw") ||
-      folded == "dbpass" || folded == "userpass" || folded == "sshpass" || folded == "rpcpass") {
+  if (ends_in_any(folded, kPasswords) || ends_in_word(name, "pass") || ends_in_word(name, "pw")) {
     return folded.find("public") == folded.npos && folded.find("hash") == folded.npos &&
                    folded.find("encrypted") == folded.npos && !folded.starts_with("no") &&
                    !folded.starts_with("show")

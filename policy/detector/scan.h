@@ -39,9 +39,6 @@ struct Scan {
 
   // The name read last: one that holds two keywords is read once.
   std::size_t name_begin = 0, name_end = 0;
-  // Up to where a block (a private key, a manifest) has been read: what announces it may stand in
-  // it again.
-  std::size_t block_end = 0;
 
   void add(std::size_t begin, std::size_t end, const SecretKind& kind, Rank rank) {
     if (begin < end) {

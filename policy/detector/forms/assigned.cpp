@@ -66,6 +66,13 @@ bool is_expression(std::string_view value) {
          open == 0;
 }
 
+// "...;Password=value;": settings parted by semicolons.
+bool is_in_connection_string(const Scan& scan, const Assignment& found) {
+  return found.way == Way::kInline &&
+         ((found.name_begin > 0 && scan.text[found.name_begin - 1] == ';') ||
+          (found.end < scan.text.size() && scan.text[found.end] == ';'));
+}
+
 bool is_password(const Scan& scan, const Assignment& found, std::string_view value) {
   const bool literal = found.way == Way::kQuoted || found.way == Way::kElement;
   const bool setting = found.way == Way::kBare || (scan.path.settings && literal);
@@ -109,7 +116,8 @@ bool is_password(const Scan& scan, const Assignment& found, std::string_view val
       return value.size() >= 8 && (strangeness(value) >= 0.3 || marks) && !value.starts_with("#") &&
              !value.starts_with(".");
     case Way::kInline:
-      return value.size() >= 6 && digits && (!scan.path.code || looks_random(value, 0.3));
+      return value.size() >= 6 && digits &&
+             (!scan.path.code || is_in_connection_string(scan, found) || looks_random(value, 0.3));
   }
   return false;
 }
@@ -232,10 +240,7 @@ const SecretKind* kind_of(const Scan& scan, const Assignment& found, std::string
     }
   }
   if (promise == Promise::kPassword && is_password(scan, found, value)) {
-    const bool connection = found.way == Way::kInline &&
-                            ((found.name_begin > 0 && scan.text[found.name_begin - 1] == ';') ||
-                             (found.end < scan.text.size() && scan.text[found.end] == ';'));
-    return &form_kind(connection ? kConnectionString : kPassword);
+    return &form_kind(is_in_connection_string(scan, found) ? kConnectionString : kPassword);
   }
   if ((promise == Promise::kSecret && is_secret(scan, found, value)) ||
       (promise == Promise::kWeak && is_weak_secret(scan, found, value))) {
@@ -297,11 +302,11 @@ void keyword(Scan& scan, std::size_t begin, std::size_t end) {
 }
 
 constexpr FormTrigger kTriggers[] = {
-    {"pass", true, keyword},       {"pwd", true, keyword},      {"secret", true, keyword},
-    {"token", true, keyword},      {"key", true, keyword},      {"auth", true, keyword},
-    {"credential", true, keyword}, {"_pw", true, keyword},      {"hmac", true, keyword},
-    {"pepper", true, keyword},     {"mnemonic", true, keyword}, {"_pat", true, keyword},
-    {"contrasena", true, keyword}, {"_seed", true, keyword},
+    {"pass", true, keyword},   {"creds", true, keyword},      {"pwd", true, keyword},
+    {"secret", true, keyword}, {"token", true, keyword},      {"key", true, keyword},
+    {"auth", true, keyword},   {"credential", true, keyword}, {"_pw", true, keyword},
+    {"hmac", true, keyword},   {"pepper", true, keyword},     {"mnemonic", true, keyword},
+    {"_pat", true, keyword},   {"contrasena", true, keyword}, {"_seed", true, keyword},
 };
 
 }  // namespace

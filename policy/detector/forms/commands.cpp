@@ -40,7 +40,7 @@ bool is_password_word(std::string_view value) {
          value[0] != '$' && !is_harmless(value) &&
          (std::any_of(value.begin(), value.end(),
                       [](char c) { return !is(c, kLetter | kDash | kUnderscore); }) ||
-          strangeness(value) >= 0.4);
+          strangeness(value) >= 0.3);
 }
 
 void options_of(Scan& scan, std::size_t begin, std::span<const Option> options) {
@@ -67,11 +67,20 @@ void options_of(Scan& scan, std::size_t begin, std::span<const Option> options) 
         ++to;
       }
       if (option.login) {
-        const std::size_t colon = command.substr(from, to - from).find_first_of(":%,");
+        const std::string_view login = command.substr(from, to - from);
+        const std::size_t colon = login.find_first_of(":%,");
         if (colon == kNone) {
           continue;
         }
-        from += colon + 1;
+        if (colon + 1 < login.size()) {
+          from += colon + 1;
+        } else if (to + 1 < command.size() && quote == 0 &&
+                   (command[to] == '\'' || command[to] == '"')) {
+          from = to + 1;  // user:'password'
+          to = std::min(command.find(command[to], from), command.size());
+        } else {
+          to = from + colon;  // "key:", without a password
+        }
       }
       if (from < to && is_password_word(command.substr(from, to - from))) {
         scan.add(begin + from, begin + to, form_kind(kCommandLinePassword), kByForm);
@@ -88,9 +97,30 @@ bool is_command(const Scan& scan, std::size_t begin, std::size_t end) {
 
 template <const auto& options>
 void command(Scan& scan, std::size_t begin, std::size_t end) {
-  if (is_command(scan, begin, end) && begin >= scan.block_end) {
-    // Its own words name further programs ("docker exec db mysql"): only of it, not again.
+  if (is_command(scan, begin, end)) {
     options_of(scan, end, options);
+  }
+}
+
+// A statement or a function whose string is the password.
+void quoted_after(Scan& scan, std::size_t, std::size_t end) {
+  const std::string_view text = scan.text;
+  std::size_t from = end;
+  while (from < text.size() && from - end < 16 && text[from] != '\'' && text[from] != '"') {
+    if (!is(text[from], kSpace | kDash | kLetter) && text[from] != '(') {
+      return;
+    }
+    ++from;
+  }
+  if (from >= text.size() || from - end >= 16) {
+    return;
+  }
+  const std::size_t begin = from + 1;
+  const std::string_view rest = text.substr(begin, 200);
+  const std::size_t length = rest.find(text[from]);
+  if (length != kNone && rest.substr(0, length).find('\n') == kNone &&
+      is_password_word(rest.substr(0, length))) {
+    scan.add(begin, begin + length, form_kind(kPassword), kByForm);
   }
 }
 
@@ -105,6 +135,8 @@ constexpr Option kPassin[] = {
     {"-passin pass:", false}, {"-passout pass:", false}, {"-pass pass:", false}, {"pass:", false}};
 
 constexpr FormTrigger kTriggers[] = {
+    {"identified by ", true, quoted_after},
+    {"ConvertTo-SecureString ", true, quoted_after},
     {"curl", false, command<kCurl>},
     {"wget", false, command<kCurl>},
     {"sshpass", false, command<kPassword>},
@@ -113,12 +145,9 @@ constexpr FormTrigger kTriggers[] = {
     {"helm registry login", false, command<kPassword>},
     {"az login", false, command<kPassword>},
     {"oc login", false, command<kPassword>},
-    {"mysql ", false, command<kMysql>},
-    {"mysqldump ", false, command<kMysql>},
-    {"mysqladmin ", false, command<kMysql>},
-    {"mariadb ", false, command<kMysql>},
-    {"mongosh ", false, command<kPassword>},
-    {"mongodump ", false, command<kPassword>},
+    {"mysql", false, command<kMysql>},
+    {"mariadb", false, command<kMysql>},
+    {"mongo", false, command<kPassword>},
     {"redis-cli", false, command<kRedis>},
     {"ldapsearch", false, command<kBind>},
     {"ldapadd", false, command<kBind>},

@@ -21,7 +21,7 @@ struct Line {
 
 Line line_at(std::string_view text, std::size_t begin, std::size_t limit) {
   Line line{begin, std::min(text.find('\n', begin), limit), 0};
-  while (line.begin + line.indent < line.end && text[line.begin + line.indent] == ' ') {
+  while (line.begin + line.indent < line.end && is(text[line.begin + line.indent], kSpace)) {
     ++line.indent;
   }
   return line;
@@ -30,10 +30,8 @@ Line line_at(std::string_view text, std::size_t begin, std::size_t limit) {
 // "name: value": the value without its quotes.
 bool value_of(std::string_view text, const Line& line, std::size_t& begin, std::size_t& end) {
   const std::size_t colon = text.substr(0, line.end).find(": ", line.begin);
-  if (colon == kNone) {
-    return false;
-  }
-  begin = colon + 2;
+  // Without a name it is a block's, "name: |" on the line before.
+  begin = colon == kNone ? line.begin : colon + 2;
   end = line.end;
   while (begin < end && is(text[begin], kSpace)) {
     ++begin;
@@ -55,7 +53,8 @@ bool is_base64_secret(std::string_view value) {
     return false;
   }
   const std::string plain = decode_base64(value, 1024);
-  return plain.size() >= 3 && !is_placeholder(plain) && !is_reference(plain) &&
+  const bool template_text = plain.find("{{") != kNone || plain.find("${") != kNone;
+  return plain.size() >= 3 && !is_placeholder(plain) && !template_text &&
          !begins_with(plain, "-----begin cert") && !begins_with(plain, "http");
 }
 
@@ -133,8 +132,9 @@ void kubeconfig_key(Scan& scan, std::size_t, std::size_t end) {
 }
 
 constexpr FormTrigger kTriggers[] = {
-    {"kind: Secret", false, yaml_secret},
-    {"kind: \"Secret\"", false, yaml_secret},
+    {"kind: secret", true, yaml_secret},
+    {"kind: \"secret\"", true, yaml_secret},
+    {"kind: 'secret'", true, yaml_secret},
     {"client-key-data", false, kubeconfig_key},
 };
 

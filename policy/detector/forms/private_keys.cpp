@@ -79,6 +79,9 @@ void armour(Scan& scan, std::size_t begin, std::size_t end) {
   if (rest.starts_with(" BLOCK")) {
     rest.remove_prefix(6);
   }
+  if (rest.starts_with(" ")) {  // RFC 4716
+    rest.remove_prefix(1);
+  }
   if (!(rest.starts_with("--")) || label < 2 || text[label - 1] != '-') {
     return;
   }

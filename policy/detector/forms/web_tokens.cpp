@@ -120,9 +120,9 @@ void authorization(Scan& scan, std::size_t, std::size_t end) {
     return;
   }
   const std::string_view rest = text.substr(at);
-  static constexpr std::string_view kSchemes[] = {"token ", "apikey ",     "api-key ", "key ",
-                                                  "ssws ",  "geniekey ",   "bot ",     "negotiate ",
-                                                  "oauth ", "token token="};
+  static constexpr std::string_view kSchemes[] = {
+      "token ",    "apikey ", "api-key ",   "api-token ", "key ",        "ssws ",
+      "geniekey ", "bot ",    "negotiate ", "oauth ",     "token token="};
   if (begins_with(rest, "basic ")) {
     basic_at(scan, at + 6);
     return;

@@ -21,7 +21,7 @@ constexpr TokenKind kKinds[] = {
     {{"discord-webhook", "Discord webhook"},
      "discord.com/api/webhooks/(<d17-20>/<t60-72>)|discordapp.com/api/webhooks/(<d17-20>/"
      "<t60-72>)"},
-    {{"telegram-bot-token", "Telegram bot token"}, "<d8-10>:AA<t33>"},
+    {{"telegram-bot-token", "Telegram bot token"}, "<d8-10>:AA<t33>|bot(<d8-10>:AA<t33>)"},
     {{"teams-webhook", "Microsoft Teams webhook"},
      "webhook.office.com/webhookb2/(<h8>-<h4>-<h4>-<h4>-<h12>@<h8>-<h4>-<h4>-<h4>-<h12>/"
      "IncomingWebhook/<l32>/<h8>-<h4>-<h4>-<h4>-<h12>)"},
