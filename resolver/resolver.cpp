@@ -1,5 +1,6 @@
 #include "resolver/resolver.h"
 
+#include <algorithm>
 #include <exception>
 #include <string_view>
 #include <thread>
@@ -11,6 +12,7 @@
 #include "resolver/backends/file.h"
 #include "resolver/backends/local.h"
 #include "resolver/backends/op.h"
+#include "resolver/backends/vault.h"
 
 namespace agentbox::resolver {
 
@@ -120,7 +122,7 @@ Answer checked(Answer answer) {
 
 Answer copy_of(const Answer& answer) {
   if (const Value* value = std::get_if<Value>(&answer)) {
-    return Value{value->secret.clone(), value->version};
+    return Value{value->secret.clone(), value->version, value->lifetime};
   }
   return std::get<Failed>(answer);
 }
@@ -160,6 +162,7 @@ Resolver::Resolver() {
   add("local", std::make_shared<LocalBackend>(base::state_directory() + "/local"));
   add("env", std::make_shared<EnvBackend>());
   add("file", std::make_shared<FileBackend>());
+  add("vault", std::make_shared<VaultBackend>());
 }
 
 Resolver::~Resolver() = default;
@@ -205,6 +208,20 @@ std::vector<Resolution> Resolver::resolve(const std::vector<Reference>& referenc
     }
   }
   return resolutions;
+}
+
+std::vector<std::unique_ptr<Lease>> Resolver::take_leases() {
+  std::vector<std::unique_ptr<Lease>> leases;
+  std::vector<Backend*> asked;  // one may stand for several schemes
+  for (const auto& [scheme, backend] : backends_) {
+    if (std::find(asked.begin(), asked.end(), backend.get()) == asked.end()) {
+      asked.push_back(backend.get());
+      for (std::unique_ptr<Lease>& lease : backend->take_leases()) {
+        leases.push_back(std::move(lease));
+      }
+    }
+  }
+  return leases;
 }
 
 }  // namespace agentbox::resolver

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -30,7 +31,8 @@ const char* failure_name(Failure failure);  // "not_found"; what the audit recor
 
 struct Value {
   Secret secret;
-  std::string version;  // the backend's own version id, or empty
+  std::string version;               // the backend's own version id, or empty
+  std::chrono::seconds lifetime{0};  // how long the backend promises it to be good; 0: not said
 };
 
 // No secret in any of these texts.
@@ -41,6 +43,22 @@ struct Failed {
 };
 
 using Answer = std::variant<Value, Failed>;
+
+// What a backend opened for this session (a database user, a login) and has to close after it.
+// Used from one thread at a time. renew() and revoke() block up to the deadline.
+class Lease {
+ public:
+  virtual ~Lease() = default;
+  virtual std::string name() const = 0;       // for the log; no secret
+  virtual std::string reference() const = 0;  // as written; empty for a login
+  // How long it is good from its last renewal on; 0: it does not end by itself.
+  virtual std::chrono::seconds lifetime() const = 0;
+  virtual bool renewable() const = 0;
+  // Whether the session needs it. What it does not need is closed at once.
+  virtual bool needed() const = 0;
+  virtual std::optional<Failed> renew(std::chrono::steady_clock::time_point deadline) = 0;
+  virtual std::optional<Failed> revoke(std::chrono::steady_clock::time_point deadline) = 0;
+};
 
 // One backend: a batch of references of its schemes in, one answer for each, in order. May block up
 // to `deadline`. Called from one thread at a time. A base::Error that it throws becomes the answer
@@ -53,6 +71,8 @@ class Backend {
   virtual bool waits() const { return true; }
   virtual std::vector<Answer> resolve(const std::vector<Reference>& references,
                                       std::chrono::steady_clock::time_point deadline) = 0;
+  // What resolve() opened since the last call, in the order in which to close it.
+  virtual std::vector<std::unique_ptr<Lease>> take_leases() { return {}; }
 };
 
 struct Resolution {
@@ -79,6 +99,9 @@ class Resolver {
   // Throws base::Error if memory for the values cannot be locked.
   std::vector<Resolution> resolve(const std::vector<Reference>& references,
                                   std::chrono::milliseconds time_limit);
+
+  // What the backends opened since the last call; a LeaseKeeper's to keep and close.
+  std::vector<std::unique_ptr<Lease>> take_leases();
 
  private:
   std::map<std::string, std::shared_ptr<Backend>> backends_;

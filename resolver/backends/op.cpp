@@ -284,6 +284,9 @@ bool needs_sign_in(const std::vector<Answer>& answers) {
 
 std::vector<Answer> OpBackend::resolve(const std::vector<Reference>& references,
                                        Clock::time_point deadline) {
+  if (connect_.configured()) {
+    return connect_.resolve(references, deadline);
+  }
   Call call(options_, deadline);
   if (const std::optional<Failed> failed = call.prepare()) {
     std::vector<Answer> answers;
