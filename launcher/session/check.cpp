@@ -2,6 +2,7 @@
 
 #include "base/directories.h"
 #include "launcher/session/grants.h"
+#include "launcher/session/leases.h"
 #include "launcher/session/prepared.h"
 #include "launcher/session/recorder.h"
 #include "launcher/session/store.h"
@@ -15,6 +16,7 @@ std::vector<Checked> check(const RunRequest& request) {
                      request.env_files);
   Recorder recorder(base::state_directory() + "/audit", common_record(prepared, request));
   resolver::Resolver resolver = make_resolver(prepared.project);
+  const Leases leases(resolver, recorder);
   const std::vector<Wanted> all = wanted(grants);
   const std::vector<resolver::Resolution> resolutions = resolve(all, resolver, recorder);
   std::vector<Checked> checked;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "launcher/session/grants.h"
 #include "launcher/session/identity.h"
+#include "launcher/session/leases.h"
 #include "launcher/session/project.h"
 #include "launcher/session/recorder.h"
 #include "launcher/session/store.h"
@@ -35,7 +36,9 @@ resolver::Secret release_one(Grant grant, const char* verb) {
   resolver::Resolver resolver = make_resolver(project_here(identity));
   std::vector<Grant> grants;
   grants.push_back(std::move(grant));
+  Leases leases(resolver, recorder);
   std::vector<Released> released = release(std::move(grants), resolver, recorder);
+  leases.leave();
   return std::move(released.front().value);
 }
 

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "launcher/session/desk.h"
 #include "launcher/session/environment.h"
+#include "launcher/session/leases.h"
 #include "launcher/session/prepared.h"
 #include "launcher/session/paths.h"
 #include "launcher/session/program.h"
@@ -191,8 +192,13 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
   }
 
   resolver::Resolver resolver = make_resolver(prepared.project);
+  Leases leases(resolver, recorder);
   const std::vector<Released> released =
       release(std::move(grants), resolver, recorder);
+  {
+    const SignalsBlocked blocked;
+    leases.keep();
+  }
   const terminal::MaskSet masks = mask_set(released, request, recorder);
   for (const Released& one : released) {
     if (!one.file.empty()) {

@@ -15,5 +15,7 @@ set(CPACK_PACKAGE_CONTACT "agentbox maintainers <maintainers@agentbox.invalid>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Starts an AI coding agent in a box without secret files")
 set(CPACK_DEBIAN_PACKAGE_SECTION utils)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+# Loaded at run time, when a reference needs HTTPS, so that no dependency is seen in the program.
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS libcurl4)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 include(CPack)

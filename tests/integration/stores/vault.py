@@ -169,6 +169,7 @@ class Vault(stand_in.StandIn):
         listing = request.method == "LIST" or request.query.get("list") == "true"
         if versioned:
             prefix = "metadata/" if listing else "data/"
+            inside += "/" if listing and not inside.endswith("/") else ""
             if not inside.startswith(prefix):
                 return Answer(404, {"errors": [], "warnings": [
                     "Invalid path for a versioned K/V secrets engine. See the API docs for the "
