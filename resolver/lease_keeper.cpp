@@ -43,7 +43,7 @@ struct LeaseKeeper::Kept {
     if (lifetime.count() > 0) {
       ends_at = Clock::now() + lifetime;
       renew_at = lease->renewable() ? Clock::now() + std::chrono::milliseconds(lifetime) * 2 / 3
-                                   : Clock::time_point::max();
+                                    : Clock::time_point::max();
     }
   }
 };
