@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "launcher/session/desk.h"
 #include "launcher/session/environment.h"
+#include "launcher/session/history.h"
 #include "launcher/session/leases.h"
 #include "launcher/session/prepared.h"
 #include "launcher/session/paths.h"
@@ -174,7 +175,8 @@ audit::Record session_record(const char* outcome) {
 // From a started box to its end.
 int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant> grants,
           World& world, Tier tier, const std::string& program, const audit::Record& common,
-          Recorder& recorder) {
+          Recorder& recorder, HistorySearch& history) {
+  history.require_clean();
   const char* search_path = std::getenv("PATH");
   const std::string path =
       visible_path(search_path == nullptr ? "" : search_path,
@@ -223,6 +225,13 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
     terminal::adopt_settings(STDIN_FILENO, handles.terminal.get());
   }
   say_start(common.session, request, prepared.project, prepared.policy, tier, released.size());
+  if (!request.quiet) {
+    history.say();
+  }
+  {
+    const SignalsBlocked blocked;
+    history.record(recorder);
+  }
   box.launch(launch);
   BoxProcess process(box, recorder);
   const int status = terminal::relay(streams(handles), process, masks);
@@ -240,6 +249,7 @@ int run_in_world(const RunRequest& request, const Prepared& prepared, const Deci
   const Tier tier = choose_tier(prepared.policy, request.view, request.review);
   const audit::Record common = common_record(prepared, request);
   Recorder recorder(base::state_directory() + "/audit", common);
+  HistorySearch history(prepared, decisions.files);
   World world(prepared.identity, prepared.project, prepared.policy, decisions, recorder,
               {.terminal = has_terminal(), .fresh = request.fresh, .tier = tier});
   for (const Grant& grant : grants) {
@@ -265,7 +275,8 @@ int run_in_world(const RunRequest& request, const Prepared& prepared, const Deci
   recorder.write(std::move(start));
   try {
     const int status =
-        drive(request, prepared, std::move(grants), world, tier, program, common, recorder);
+        drive(request, prepared, std::move(grants), world, tier, program, common, recorder,
+              history);
     audit::Record end = session_record("end");
     end.reason = "exit status " + std::to_string(exit_status(status));
     recorder.write(std::move(end));
