@@ -374,6 +374,12 @@ std::optional<Assignment> Reader::companion() {
   return is_quote(peek()) || peek() == '\\' ? quoted(Way::kQuoted) : bare(peek(0) != '<');
 }
 
+// Of files whose lines are a name, a blank and a value.
+bool is_setting(std::string_view name) {
+  return begins_with(name, "requirepass") || begins_with(name, "masterauth") ||
+         begins_with(name, "_authtoken");
+}
+
 // A value parted from the name by blanks alone.
 std::optional<Assignment> Reader::word() {
   if (is_quote(peek())) {
@@ -384,8 +390,8 @@ std::optional<Assignment> Reader::word() {
                      (contains(line, "user") || contains(line, "role") || contains(line, "with"));
     const bool directive = contains(line, "env ") || contains(line, "set");
     const bool symbol = before() == ':';  // of a Lisp's map
-    return option || sql || directive || symbol || starts_line() ? quoted(Way::kWord)
-                                                                 : std::nullopt;
+    return option || sql || directive || symbol || is_setting(name) ? quoted(Way::kWord)
+                                                                    : std::nullopt;
   }
   const std::string_view line = line_before();
   const std::string_view name = text_.substr(name_.begin, name_.end - name_.begin);
@@ -399,10 +405,7 @@ std::optional<Assignment> Reader::word() {
                                                      "set -ux ", "set -lx ", "passenv "};
   const bool directive = std::any_of(std::begin(kDirectives), std::end(kDirectives),
                                      [&](std::string_view d) { return begins_with(lead, d); });
-  static constexpr std::string_view kNames[] = {"requirepass", "masterauth", "_authtoken"};
-  const bool setting =
-      lead.empty() && std::any_of(std::begin(kNames), std::end(kNames),
-                                  [&](std::string_view n) { return begins_with(name, n); });
+  const bool setting = lead.empty() && is_setting(name);
   if (!option && !directive && !setting) {
     return std::nullopt;
   }

@@ -184,6 +184,14 @@ void Detector::find(std::string_view text, std::string_view path,
           continue;
         }
         // All bytes of the two are left out, under the surer one's name.
+        if (candidate.end - last.offset > kReach / 2) {
+          const std::size_t end = last.offset + last.length;
+          if (candidate.end > end) {
+            findings.push_back({end, candidate.end - end, candidate.kind});
+            last_rank = candidate.rank;
+          }
+          continue;
+        }
         last.length = std::max(last.offset + last.length, candidate.end) - last.offset;
         if (candidate.rank > last_rank) {
           last.kind = candidate.kind;

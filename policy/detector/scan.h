@@ -23,6 +23,8 @@ struct PathHints {
   bool netrc = false, pgpass = false, master_key = false;
 };
 
+constexpr std::size_t kLeastBlock = 64;  // bytes
+
 // Where two overlap the higher one stays.
 enum Rank : unsigned char { kByName, kByVendor, kByForm, kByToken, kByKeyBlock };
 
@@ -39,6 +41,12 @@ struct Scan {
 
   // The name read last: one that holds two keywords is read once.
   std::size_t name_begin = 0, name_end = 0;
+  // The command looked at last, and the options looked for: its name may stand among its own words.
+  std::size_t command_end = 0;
+  const void* command_options = nullptr;
+  // What announced a key or a manifest last. Those that are real do not stand closer together than
+  // kLeastBlock; a file made to cost time has them side by side.
+  std::size_t key_seen = std::string_view::npos, manifest_seen = std::string_view::npos;
 
   void add(std::size_t begin, std::size_t end, const SecretKind& kind, Rank rank) {
     if (begin < end) {

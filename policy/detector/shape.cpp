@@ -47,13 +47,14 @@ std::uint16_t number(std::string_view text, std::string_view shape) {
 }
 
 // What may stand in front of a token: no letter or digit, but for the end of an escape.
-bool is_border_before(std::string_view text, std::size_t at) {
+bool is_border_before(std::string_view text, std::size_t at, bool common) {
   if (at == 0) {
     return true;
   }
   const char before = text[at - 1];
   if (!is(before, kWord | kDash)) {
-    return true;
+    // What begins like many things may stand in the middle of base64.
+    return !common || !is(before, kPlusSlash);
   }
   if (at >= 2 && text[at - 2] == '\\' && std::string_view("nrtbf").find(before) != text.npos) {
     return true;  // "\nTOKEN" in a string
@@ -170,7 +171,7 @@ std::optional<Shape::Match> Shape::match(std::string_view text, std::size_t at, 
     }
     begin -= length;
   }
-  if (!(loose && is_distinct()) && !is_border_before(text, begin)) {
+  if (!(loose && is_distinct()) && !is_border_before(text, begin, needs_randomness_)) {
     return std::nullopt;
   }
   Match match;

@@ -48,6 +48,17 @@ bool is_identifier(std::string_view value) {
   return words && digits <= 3 && strangeness(value) < 0.3;
 }
 
+// Marks around words, as in ":password" and "#secret-field".
+bool is_marked_word(std::string_view value) {
+  while (!value.empty() && !is(value.front(), kAlnum)) {
+    value.remove_prefix(1);
+  }
+  while (!value.empty() && !is(value.back(), kAlnum)) {
+    value.remove_suffix(1);
+  }
+  return all_are(value, kLetter | kUnderscore | kDash | kDot) && strangeness(value) < 0.25;
+}
+
 bool is_sentence(std::string_view value) { return has(value, kSpace); }
 
 // "(", "[" or "->" of an expression in code.
@@ -86,7 +97,16 @@ bool is_password(const Scan& scan, const Assignment& found, std::string_view val
   }
   const bool digits = has(value, kDigit);
   const bool letters = has(value, kLetter);
+  if (found.way != Way::kBare && !all_are(value, kLetter) && is_marked_word(value)) {
+    return false;
+  }
   const bool marks = !all_are(value, kWord | kDash | kDot);
+  if (value.back() == ':' || value.back() == '?') {
+    return false;  // a question for it
+  }
+  if (all_are(value, kDigit | kDot | kDash)) {
+    return false;
+  }
   if (!letters) {
     // "120000" is more often a number than a password.
     return digits && (marks ? value.size() >= 8 && setting : value.size() >= 8 && literal);
@@ -154,6 +174,12 @@ bool is_secret(const Scan& scan, const Assignment& found, std::string_view value
           !all_are(value, kWord | kDot | kDash));
 }
 
+bool ends_in_extension(std::string_view value) {
+  const std::size_t dot = value.rfind('.');
+  return dot != value.npos && value.size() - dot <= 6 &&
+         all_are(value.substr(dot + 1), kLower | kDigit);
+}
+
 bool is_weak_secret(const Scan& scan, const Assignment& found, std::string_view value) {
   constexpr std::size_t kLeast = 20;
   return value.size() >= kLeast && value.size() <= 512 && !is_uuid(value) && !is_digest(value) &&
@@ -161,7 +187,7 @@ bool is_weak_secret(const Scan& scan, const Assignment& found, std::string_view 
          !(found.way == Way::kBare && scan.path.code) &&
          all_are(value, kBase64Url | kBase64 | kEquals | kDot) && has(value, kDigit) &&
          has(value, kLower) && has(value, kUpper) && looks_random(value, 0.5) &&
-         entropy(value) >= 3.5 && !value.starts_with("MII");
+         entropy(value) >= 3.5 && !value.starts_with("MII") && !ends_in_extension(value);
 }
 
 struct VendorRow {
@@ -255,7 +281,9 @@ void judge(Scan& scan, Name name) {
     return;
   }
   const std::string_view value = scan.part(found->begin, found->end);
-  if (!could_be_secret(value)) {
+  const bool in_name = name.begin > 0 && scan.text[name.begin - 1] == ':' &&
+                       scan.text[name.begin] != '_' && found->way == Way::kInline;
+  if (!could_be_secret(value) || in_name) {  // "arn:aws:...:secret:name"
     return;
   }
   std::array<char, kLongestName * 2 + 32> buffer;

@@ -45,6 +45,8 @@ bool is_password_word(std::string_view value) {
 
 void options_of(Scan& scan, std::size_t begin, std::span<const Option> options) {
   const std::string_view command = command_after(scan.text, begin);
+  scan.command_end = begin + command.size();
+  scan.command_options = options.data();
   for (const Option& option : options) {
     for (std::size_t at = command.find(option.name); at != kNone;
          at = command.find(option.name, at + 1)) {
@@ -97,7 +99,8 @@ bool is_command(const Scan& scan, std::size_t begin, std::size_t end) {
 
 template <const auto& options>
 void command(Scan& scan, std::size_t begin, std::size_t end) {
-  if (is_command(scan, begin, end)) {
+  if (is_command(scan, begin, end) &&
+      (begin >= scan.command_end || scan.command_options != options)) {
     options_of(scan, end, options);
   }
 }

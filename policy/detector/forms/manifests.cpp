@@ -64,6 +64,10 @@ void yaml_secret(Scan& scan, std::size_t begin, std::size_t end) {
   if ((end < text.size() && is(text[end], kWord)) || (begin > 0 && is(text[begin - 1], kWord))) {
     return;  // SecretList's items say it again; SecretProviderClass is none
   }
+  if (scan.manifest_seen != kNone && begin - scan.manifest_seen < kLeastBlock) {
+    return;
+  }
+  scan.manifest_seen = begin;
   const std::size_t low = begin - std::min(begin, kAround);
   const std::size_t document = text.substr(low, begin - low).rfind("\n---");
   std::size_t at = document == kNone ? low : low + document + 1;

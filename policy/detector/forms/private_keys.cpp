@@ -145,9 +145,13 @@ void json_web_key(Scan& scan, std::size_t begin, std::size_t) {
   constexpr std::size_t kAround = 3800;
   const std::string_view text = scan.text;
   // The object it stands in: braces do not occur in a key's values.
+  if (scan.key_seen != kNone && begin - scan.key_seen < kLeastBlock) {
+    return;
+  }
+  scan.key_seen = begin;
   const std::size_t low = begin - std::min(begin, kAround);
-  const std::size_t open = text.substr(0, begin).rfind('{');
-  const std::size_t from = open == kNone || open < low ? low : open;
+  const std::size_t open = text.substr(low, begin - low).rfind('{');
+  const std::size_t from = open == kNone ? low : low + open;
   const std::size_t high = std::min(text.size(), begin + kAround);
   const std::size_t close = text.substr(0, high).find('}', begin);
   const std::size_t to = close == kNone ? high : close;

@@ -43,8 +43,8 @@ bool is_url_password(std::string_view scheme, std::string_view user, std::string
   if (common || is_placeholder(password)) {
     return false;
   }
-  if (user == password ||
-      (password.starts_with("{") || password.starts_with("<") || password.starts_with("["))) {
+  if (user == password || (password.starts_with("{") || password.starts_with("<") ||
+                           password.starts_with("[") || password.starts_with("]"))) {
     return false;
   }
   // A user's token and no password: "https://x-access-token:TOKEN@", found as such by its form,
@@ -76,35 +76,28 @@ void url(Scan& scan, std::size_t begin, std::size_t end) {
   }
   std::size_t colon = text.npos, at_sign = text.npos;
   std::size_t i = end;
-  for (; i < text.size() && i - end < kLongestUserInfo; ++i) {
+  for (; i < text.size() && i - end < kLongestUserInfo && !ends_user_info(text[i]); ++i) {
     const char c = text[i];
-    if (ends_user_info(c)) {
-      break;
-    }
-    // A raw "/" in a password is what people write, though they may not; one in a path stands
-    // before any "@".
-    if ((c == '/' || c == '?' || c == '#' || c == ',' || c == ')' || c == ']' || c == '}') &&
-        colon == text.npos) {
-      break;
-    }
-    if ((c == '/' || c == '?') && colon != text.npos) {
-      // After "host:port" comes a path, after a password an "@".
-      const std::string_view port = text.substr(colon + 1, i - colon - 1);
-      if (std::all_of(port.begin(), port.end(), [](char d) { return is(d, kDigit); })) {
-        break;
-      }
+    if (c == '@' && colon != text.npos) {
+      at_sign = i;  // the last before the host counts
+      continue;
     }
     if (c == ':' && colon == text.npos) {
       colon = i;
-    } else if (c == '@') {
-      at_sign = i;
-      // Of several the last before the host counts.
-      if (i + 1 < text.size() && is(text[i + 1], kAlnum)) {
-        const std::size_t stop = std::min(text.find_first_of("/?# \n\"'", i + 1),
-                                          std::min(text.size(), end + kLongestUserInfo));
-        if (text.substr(i + 1, stop - i - 1).find('@') == text.npos) {
-          break;
-        }
+      continue;
+    }
+    if (colon == text.npos && std::string_view("/?#,)]}[@").find(c) != std::string_view::npos) {
+      return;
+    }
+    if (c == '/' || c == '?' || c == '#') {
+      if (at_sign != text.npos) {
+        break;
+      }
+      // A raw "/" in a password is what people write, though they may not; but after "host:port"
+      // comes a path.
+      const std::string_view port = text.substr(colon + 1, i - colon - 1);
+      if (std::all_of(port.begin(), port.end(), [](char d) { return is(d, kDigit); })) {
+        return;
       }
     }
   }

@@ -50,7 +50,7 @@ void json_web_token(Scan& scan, std::size_t begin, std::size_t) {
     end = next;
     ++parts;
   }
-  if (parts < 3 || end - header < 24 || end - begin > 2 * kLongestToken) {
+  if (parts < 3 || end - header < 24 || end - begin > Detector::kReach / 2 - 64) {
     return;
   }
   const std::string_view signature = text.substr(last, end - last);
