@@ -25,7 +25,8 @@ struct Finding {
 class Detector {
  public:
   // No finding, with the context that makes it one, spans more bytes than this. Who looks at a file
-  // through windows lets them overlap by it.
+  // through windows lets them overlap by it, and keeps of each window the findings that begin half
+  // of it or more from an edge that is not the file's: those of the whole file, each once.
   static constexpr std::size_t kReach = 16 * 1024;
 
   // The shipped rules. Made ready on the first call (a few milliseconds, once a process).

@@ -49,16 +49,29 @@ struct Detector::Rules {
 namespace {
 
 // Whether bytes that no text has stand near: fields of a database page touch without a border.
-bool is_binary_around(std::string_view text, std::size_t at) {
-  constexpr std::size_t kAround = 64;
+bool is_binary_around(Scan& scan, std::size_t at) {
+  constexpr std::size_t kAround = 64, kAhead = 1024;
   const std::size_t begin = at - std::min(at, kAround);
-  const std::string_view around = text.substr(begin, 2 * kAround);
-  return std::any_of(around.begin(), around.end(), [](char c) { return is(c, kControl); });
+  const std::size_t end = std::min(scan.text.size(), at + kAround);
+  const auto is_control = [](char c) { return is(c, kControl); };
+  if (begin < scan.clean_begin || end > scan.clean_end) {
+    const std::string_view around = scan.part(begin, end);
+    if (std::any_of(around.begin(), around.end(), is_control)) {
+      return true;
+    }
+    // What comes next is asked for next.
+    const std::string_view ahead = scan.text.substr(end, kAhead);
+    scan.clean_begin = begin;
+    scan.clean_end =
+        end + static_cast<std::size_t>(std::find_if(ahead.begin(), ahead.end(), is_control) -
+                                       ahead.begin());
+  }
+  return false;
 }
 
 void match_token(Scan& scan, const TokenShape& token, std::size_t at) {
   auto match = token.shape.match(scan.text, at, false);
-  if (!match && token.shape.is_distinct() && is_binary_around(scan.text, at)) {
+  if (!match && token.shape.is_distinct() && is_binary_around(scan, at)) {
     match = token.shape.match(scan.text, at, true);
   }
   if (!match) {
@@ -136,6 +149,9 @@ std::span<const SecretKind> Detector::kinds() const { return rules_->kinds; }
 
 void Detector::find(std::string_view text, std::string_view path,
                     std::vector<Finding>& findings) const {
+  if (text.empty()) {
+    return;  // it may have no address, which the library refuses
+  }
   thread_local std::unique_ptr<hs_scratch_t, FreeScratch> scratch;
   thread_local std::vector<Candidate> candidates;
   if (!scratch) {

@@ -41,6 +41,8 @@ struct Scan {
 
   // The name read last: one that holds two keywords is read once.
   std::size_t name_begin = 0, name_end = 0;
+  // Known to be text: no bytes in it that only binary files have.
+  std::size_t clean_begin = 0, clean_end = 0;
   // The command looked at last, and the options looked for: its name may stand among its own words.
   std::size_t command_end = 0;
   const void* command_options = nullptr;
