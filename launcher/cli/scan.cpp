@@ -90,6 +90,17 @@ std::string directory_of(const std::string& path) {
   return S_ISDIR(status.st_mode) ? path : session::parent(path);
 }
 
+// The project that `directory` is in. Where neither a policy nor a repository says how far one
+// goes, it is where the user stands, if that is above.
+session::Project project_of(const std::string& directory, const std::string& home) {
+  session::Project project = session::find_project(directory, home);
+  const std::string standing = session::current_directory();
+  const bool marked = !project.policy_file.empty() ||
+                      ::access(session::join(project.root, ".git").c_str(), F_OK) == 0;
+  return marked || !session::is_below(directory, standing) ? project
+                                                           : session::find_project(standing, home);
+}
+
 // The project that the first path is in, and all of them relative to it.
 session::Project find_project(const std::vector<std::string>& given, const std::string& home,
                               std::vector<std::string>& relative) {
@@ -97,8 +108,8 @@ session::Project find_project(const std::vector<std::string>& given, const std::
   for (const std::string& path : given) {
     paths.push_back(real_path(path));
   }
-  session::Project project = session::find_project(
-      paths.empty() ? session::current_directory() : directory_of(paths.front()), home);
+  session::Project project =
+      project_of(paths.empty() ? session::current_directory() : directory_of(paths.front()), home);
   for (const std::string& path : paths) {
     if (!session::is_below(path, project.root)) {
       throw base::Error(

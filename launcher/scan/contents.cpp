@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace agentbox::scan {
 
 namespace {
 
-constexpr std::size_t kReach = policy::Detector::kReach;
+constexpr std::size_t kReach = std::max(policy::Detector::kReach, values::ValueSet::kReach);
 // What one window leaves to the next begins one reach before its end, and is judged there with one
 // reach of what stands before it.
 constexpr std::size_t kOverlap = 2 * kReach;
@@ -34,7 +35,40 @@ struct Place {
 
 }  // namespace
 
-Searcher::Searcher(const policy::Detector& detector) : detector_(detector), window_(kWindow) {}
+Searcher::Searcher(const policy::Detector& detector, std::shared_ptr<const values::ValueSet> known)
+    : detector_(detector), known_(std::move(known)), window_(kWindow) {}
+
+// What the detector and the known values say of one window, joined where they mean the same bytes.
+void Searcher::find(std::string_view window, std::string_view path) {
+  findings_.clear();
+  matches_.clear();
+  hits_.clear();
+  detector_.find(window, path, findings_);
+  known_->find(window, matches_);
+  for (const policy::Finding& finding : findings_) {
+    hits_.push_back({finding.offset, finding.offset + finding.length, finding.kind, std::nullopt});
+  }
+  for (const values::Match& match : matches_) {
+    hits_.push_back({match.offset, match.offset + match.length, nullptr, match.source});
+  }
+  if (findings_.empty() || matches_.empty()) {
+    return;
+  }
+  std::sort(hits_.begin(), hits_.end(),
+            [](const Hit& a, const Hit& b) { return a.offset < b.offset; });
+  std::size_t kept = 0;
+  for (const Hit& hit : hits_) {
+    Hit* const last = kept == 0 ? nullptr : &hits_[kept - 1];
+    if (last == nullptr || hit.offset >= last->end) {
+      hits_[kept++] = hit;
+      continue;
+    }
+    last->end = std::max(last->end, hit.end);
+    last->kind = last->kind != nullptr ? last->kind : hit.kind;
+    last->source = last->source ? last->source : hit.source;
+  }
+  hits_.resize(kept);
+}
 
 Searched Searcher::search(int fd, std::string_view path, std::size_t room,
                           std::vector<Spot>& spots) {
@@ -53,23 +87,22 @@ Searched Searcher::search(int fd, std::string_view path, std::size_t room,
     const std::string_view window(bytes.data(), have + static_cast<std::size_t>(count));
     last = window.size() < bytes.size();
     const std::size_t limit = last ? window.size() : window.size() - kReach;
-    findings_.clear();
-    detector_.find(window, path, findings_);
+    find(window, path);
     Place at = start;
     std::size_t passed = 0;
-    for (const policy::Finding& finding : findings_) {
-      if (finding.offset < judged || finding.offset >= limit) {
+    for (const Hit& hit : hits_) {
+      if (hit.offset < judged || hit.offset >= limit) {
         continue;
       }
       if (spots.size() >= room) {
         ++searched.more;
         continue;
       }
-      at.pass(window.substr(passed, finding.offset - passed));
-      passed = finding.offset;
+      at.pass(window.substr(passed, hit.offset - passed));
+      passed = hit.offset;
       Place end = at;
-      end.pass(window.substr(finding.offset, finding.length));
-      spots.push_back({at.line, at.column, end.line, end.column, finding.kind});
+      end.pass(window.substr(hit.offset, hit.end - hit.offset));
+      spots.push_back({at.line, at.column, end.line, end.column, hit.kind, hit.source});
     }
     if (!last) {
       start.pass(window.substr(0, window.size() - kOverlap));

@@ -2,11 +2,15 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
+#include "base/error.h"
 #include "launcher/scan/file.h"
+#include "launcher/values/harvest.h"
+#include "policy/detector.h"
 #include "policy/file_rules.h"
 
 namespace agentbox::scan {
@@ -17,8 +21,17 @@ using policy::FileAction;
 
 // As launcher/view: what is longer is hidden without a look.
 constexpr std::size_t kMostJudged = 64 * 1024;
+// What is longer is a dump, not a file of secrets: its beginning has to do.
+constexpr std::size_t kMostHarvested = 1024 * 1024;
 
 bool by_path(const Hidden& a, const Hidden& b) { return a.path < b.path; }
+
+// Of one scan: nobody outside it is to recognise a fingerprint.
+std::string random_key() {
+  std::string key(32, '\0');
+  base::check(::getentropy(key.data(), key.size()), "getentropy");
+  return key;
+}
 
 // Whether a file that its name leaves to its contents is hidden. -1 with errno if that fails.
 int hides(FileAction action, int fd) {
@@ -36,6 +49,8 @@ int hides(FileAction action, int fd) {
 }
 
 }  // namespace
+
+HiddenFiles::HiddenFiles() : values_(random_key()) {}
 
 void HiddenFiles::add_elsewhere(const std::string& path) {
   struct stat status = {};
@@ -88,7 +103,8 @@ void HiddenFiles::visit_file(const survey::Entry& entry) {
     error = holds < 0 ? errno : 0;
     hidden = holds != 0;
   }
-  found.holds_secret = error != 0 || status.st_size > 0;
+  found.holds_secret =
+      error != 0 || (hidden && status.st_size > 0 && take_values(fd.get(), found.path, error));
   const std::lock_guard lock(mutex_);
   if (status.st_nlink > 1) {
     inodes_.emplace(std::pair(status.st_dev, status.st_ino), found.path);
@@ -101,6 +117,37 @@ void HiddenFiles::visit_file(const survey::Entry& entry) {
   } else if (action == FileAction::kRedact) {
     redacted_.push_back({std::move(found.path), std::move(found.rule)});
   }
+}
+
+// Whether something in the file is secret, as far as can be told.
+bool HiddenFiles::take_values(int fd, const std::string& path, int& error) {
+  WipedBuffer buffer(kMostHarvested);
+  const ssize_t size = ::lseek(fd, 0, SEEK_SET) != 0 ? -1 : read_fully(fd, buffer.bytes());
+  if (size < 0) {
+    error = errno;
+    return true;
+  }
+  const std::string_view text(buffer.bytes().data(), static_cast<std::size_t>(size));
+  if (text.find('\0') != std::string_view::npos) {
+    return true;  // a key store, or something that holds one; no values that are text
+  }
+  std::uint32_t source = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    source = static_cast<std::uint32_t>(sources_.size());
+    sources_.push_back(path);
+  }
+  bool secret = text.size() == kMostHarvested;
+  values::harvest(text, path, [&](std::string_view value, std::string_view key) {
+    secret = values_.add(value, key, source) || secret;
+  });
+  if (!secret) {
+    // One that is too short to be looked for elsewhere.
+    std::vector<policy::Finding> findings;
+    policy::Detector::shipped().find(text, path, findings);
+    secret = !findings.empty();
+  }
+  return secret;
 }
 
 void HiddenFiles::add_unlisted(std::string_view path, int error) {

@@ -1,8 +1,9 @@
-// The first half of a scan: which files a box does not see.
+// The first half of a scan: which files a box does not see, and the values that stand in them.
 #pragma once
 
 #include <sys/stat.h>
 
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "launcher/scan/report.h"
 #include "launcher/survey/walk.h"
+#include "launcher/values/known_values.h"
 
 namespace agentbox::scan {
 
@@ -28,6 +30,9 @@ inline bool depends_on_contents(policy::FileAction action) {
 // (docs/view.md): a name, what a file of such a name holds, and the other names of both.
 class HiddenFiles {
  public:
+  // Throws base::Error if no memory can be locked.
+  HiddenFiles();
+
   // A file outside the project whose other names are hidden.
   void add_elsewhere(const std::string& path);
   // Whether to go into a directory: always. Thread-safe. Throws base::Error.
@@ -45,6 +50,10 @@ class HiddenFiles {
   // Whether there is any of these: only then need inodes be looked at.
   bool has_inodes() const { return !inodes_.empty(); }
 
+  const values::KnownValues& values() const { return values_; }
+  // The file that a known value stands in, by the number given as its source.
+  const std::string& source(std::uint32_t number) const { return sources_.at(number); }
+
   // Directories that hold a ".git".
   const std::vector<std::string>& repositories() const { return repositories_; }
   std::vector<Hidden>& hidden() { return hidden_; }
@@ -53,8 +62,11 @@ class HiddenFiles {
 
  private:
   void visit_file(const survey::Entry& entry);
+  bool take_values(int fd, const std::string& path, int& error);
 
+  values::KnownValues values_;
   std::mutex mutex_;
+  std::vector<std::string> sources_;
   std::vector<Hidden> hidden_;
   std::vector<Redacted> redacted_;
   std::vector<Unreadable> unreadable_;

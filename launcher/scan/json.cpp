@@ -54,6 +54,9 @@ Json findings(const Report& report) {
     object["end_column"] = finding.end_column;
     object["kind"] = finding.kind;
     object["title"] = finding.title;
+    if (!finding.copy_of.empty()) {
+      object["copy_of"] = base::printable(finding.copy_of);
+    }
     object["action"] = word(finding.action);
     add_rule(object, finding.rule);
     object["git"] = word(finding.git);

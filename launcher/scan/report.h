@@ -57,12 +57,15 @@ struct Redacted {
 struct Finding {
   std::string path;
   std::size_t line = 0, column = 0, end_line = 0, end_column = 0;
-  std::string kind;   // policy::SecretKind::id
+  std::string kind;   // policy::SecretKind::id, or kKnownValue
   std::string title;  // for people
   policy::Detect action = policy::Detect::kRedact;
-  Rule rule;  // that chose the action; empty: the default
+  Rule rule;            // that chose the action; empty: the default
+  std::string copy_of;  // the hidden file that the value also stands in; empty: none known
   GitState git = GitState::kNone;
 };
+
+inline constexpr const char* kKnownValue = "known-value";
 
 // What could not be looked at.
 struct Unreadable {

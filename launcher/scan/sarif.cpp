@@ -104,8 +104,10 @@ const char* done(policy::Detect action) {
 }
 
 Json finding_result(Rules& rules, const Finding& finding) {
+  const std::string copy =
+      finding.copy_of.empty() ? "" : " It also stands in " + base::printable(finding.copy_of) + ".";
   Json object = result(rules, finding.kind, finding.title,
-                       finding.title + ". " + done(finding.action), finding.path);
+                       finding.title + "." + copy + " " + done(finding.action), finding.path);
   // Redacted or not, nobody but a box is kept from it; in git it goes further than this machine.
   const bool in_git = finding.git == GitState::kTracked || finding.git == GitState::kUntracked;
   object["level"] = in_git || finding.action == policy::Detect::kReport ? "error" : "warning";

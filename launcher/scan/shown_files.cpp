@@ -86,7 +86,7 @@ std::unique_ptr<Searcher> ShownFiles::take_searcher() {
       return searcher;
     }
   }
-  return std::make_unique<Searcher>(policy::Detector::shipped());
+  return std::make_unique<Searcher>(policy::Detector::shipped(), known_);
 }
 
 void ShownFiles::search(const survey::Entry& entry, int fd,
@@ -101,15 +101,24 @@ void ShownFiles::search(const survey::Entry& entry, int fd,
   idle_.push_back(std::move(searcher));
   unlisted_ += searched.more;
   for (const Spot& spot : spots) {
-    findings_.push_back({.path = std::string(entry.path),
-                         .line = spot.line,
-                         .column = spot.column,
-                         .end_line = spot.end_line,
-                         .end_column = spot.end_column,
-                         .kind = std::string(spot.kind->id),
-                         .title = std::string(spot.kind->title),
-                         .action = decision.detect,
-                         .rule = Rule::of(decision.detect_rule)});
+    Finding finding = {.path = std::string(entry.path),
+                       .line = spot.line,
+                       .column = spot.column,
+                       .end_line = spot.end_line,
+                       .end_column = spot.end_column,
+                       .kind = kKnownValue,
+                       .title = "Value of a hidden file",
+                       .action = decision.detect,
+                       .rule = Rule::of(decision.detect_rule),
+                       .copy_of = {}};
+    if (spot.kind != nullptr) {
+      finding.kind = spot.kind->id;
+      finding.title = spot.kind->title;
+    }
+    if (spot.source) {
+      finding.copy_of = hidden_.source(*spot.source);
+    }
+    findings_.push_back(std::move(finding));
   }
   if (searched.error != 0) {
     unreadable_.push_back({std::string(entry.path), searched.error});

@@ -24,7 +24,11 @@ class ShownFiles {
   // All must outlive it.
   ShownFiles(const HiddenFiles& hidden, const Selection& selection,
              const policy::ContentRules& rules, Progress& progress)
-      : hidden_(hidden), selection_(selection), rules_(rules), progress_(progress) {}
+      : hidden_(hidden),
+        known_(hidden.values().snapshot()),
+        selection_(selection),
+        rules_(rules),
+        progress_(progress) {}
 
   // Whether to go into a directory. Thread-safe. Throws base::Error.
   bool visit(const survey::Entry& entry);
@@ -43,6 +47,7 @@ class ShownFiles {
   std::unique_ptr<Searcher> take_searcher();
 
   const HiddenFiles& hidden_;
+  const std::shared_ptr<const values::ValueSet> known_;
   const Selection& selection_;
   const policy::ContentRules& rules_;
   Progress& progress_;

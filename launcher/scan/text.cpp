@@ -154,7 +154,9 @@ void add_findings(const Report& report, Text& text) {
     what += (git.empty() ? "" : ", ") + git;
     text.line(
         finding.path + ":" + std::to_string(finding.line) + ":" + std::to_string(finding.column),
-        finding.title + " (" + finding.kind + ")", what);
+        finding.title + " (" + finding.kind + ")" +
+            (finding.copy_of.empty() ? "" : ", also in " + finding.copy_of),
+        what);
   }
   text.end_list();
   if (report.unlisted_findings > 0) {

@@ -1,4 +1,5 @@
 """`agentbox scan`: what it finds, what it says git does with it, and that it prints no secret."""
+import base64
 import json
 import os
 import pathlib
@@ -293,6 +294,35 @@ class Contents(ScanTest):
         report = self.scan(status=0)
         self.assertEqual(report["findings"], [])
         self.assertGreaterEqual(report["searched"], 3)
+
+    def test_copies_of_a_hidden_value_are_found(self):
+        # No token of any kind: only that it stands in .env tells that it is secret.
+        value = "violet-Harbour-93-quartz-lantern"
+        self.write("a/.env", f"# staging\nDEBUG=true\nPASSPHRASE={value}\nPORT=3000\n")
+        self.write("log/out.log", f"12:00 connecting with {value}\n")
+        self.write("notebook.ipynb", json.dumps({"out": [f'a "{value}"\n']}))
+        self.write("encoded.txt", "x " + base64.b64encode(f"u:{value}".encode()).decode() + "\n")
+        self.write("build/app.bin", f"\0\1\2{value}\0")
+        self.write("src/main.c", "int port = 3000; bool DEBUG = true;\n")
+        report = self.scan(status=1)
+        self.assertEqual({e["path"]: (e["kind"], e.get("copy_of")) for e in report["findings"]},
+                         dict.fromkeys(["log/out.log", "notebook.ipynb", "encoded.txt",
+                                        "build/app.bin"], ("known-value", "a/.env")))
+        for form in ([], ["--json"], ["--sarif"]):
+            out = self.agentbox("scan", *form).stdout.decode()
+            self.assertNotIn(value, out)
+            self.assertIn("a/.env", out)
+        # Also where only a part is asked for: the values are those of the whole project.
+        self.assertEqual([e["path"] for e in self.scan("log", status=1)["findings"]], ["log/out.log"])
+        (self.project / "a/.env").unlink()
+        self.assertEqual(self.scan(status=0)["findings"], [])
+
+    def test_a_hidden_file_without_a_secret_is_no_fault_in_git(self):
+        self.git("init", "-q")
+        self.write(".env", "DEBUG=true\nPORT=3000\n")
+        self.assertEqual(self.states(self.scan(status=0)), {".env": "none"})
+        self.write(".env", "DEBUG=true\nDB_PASSWORD=Gh7!kq\n")
+        self.assertEqual(self.states(self.scan(status=1)), {".env": "untracked"})
 
     def test_detect_off_is_left_out_and_said(self):
         self.policy(files={"detect": {"**": "redact", "docs/**": "off"}})

@@ -29,7 +29,8 @@ class SearcherTest : public testing::Test {
     return searcher_.search(fd.get(), "notes.txt", room, spots_);
   }
 
-  Searcher searcher_{policy::Detector::shipped()};
+  values::KnownValues values_{"sixteen bytes or more"};
+  Searcher searcher_{policy::Detector::shipped(), values_.snapshot()};
   std::vector<Spot> spots_;
 };
 
@@ -69,6 +70,26 @@ TEST_F(SearcherTest, FindsEachOnceWhereverAWindowEnds) {
       EXPECT_EQ(spots_[0].column, 1u) << at;
     }
   }
+}
+
+TEST_F(SearcherTest, FindsKnownValues) {
+  const std::string value = "violet-Harbour-93-quartz-lantern";
+  values::KnownValues values("sixteen bytes or more");
+  ASSERT_TRUE(values.add(value, "PASSPHRASE", 7));
+  ASSERT_TRUE(values.add(kToken, "", 8));
+  Searcher searcher(policy::Detector::shipped(), values.snapshot());
+  const base::UniqueFd fd(::memfd_create("contents", MFD_CLOEXEC));
+  base::write_all(fd.get(), "a " + value + "\n" + kToken + "\n" + value);
+  ::lseek(fd.get(), 0, SEEK_SET);
+  searcher.search(fd.get(), "notes.txt", 9, spots_);
+  ASSERT_EQ(spots_.size(), 3u);
+  EXPECT_EQ(spots_[0].kind, nullptr);
+  EXPECT_EQ(spots_[0].source, 7u);
+  EXPECT_EQ(spots_[0].column, 3u);
+  // What both find is one, with both names.
+  EXPECT_EQ(spots_[1].kind->id, "github-token");
+  EXPECT_EQ(spots_[1].source, 8u);
+  EXPECT_EQ(spots_[2].line, 3u);
 }
 
 TEST_F(SearcherTest, AFileOfOneWindowEndsThere) {
