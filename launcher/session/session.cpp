@@ -202,6 +202,7 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
     leases.keep();
   }
   const terminal::MaskSet masks = mask_set(released, request, recorder);
+  world.know(released);
   for (const Released& one : released) {
     if (!one.file.empty()) {
       World::write_secret(handles, one);

@@ -36,17 +36,33 @@ const std::vector<policy::Pattern>& network_of(const policy::Policy& policy,
   return own ? *own : policy.network;
 }
 
+const char* outcome_of(view::Touch::Kind kind) {
+  using Kind = view::Touch::Kind;
+  switch (kind) {
+    case Kind::kHidden:
+      return "hidden";
+    case Kind::kRedacted:
+    case Kind::kFoundRedacted:
+      return "redacted";
+    case Kind::kWriteRefused:
+      return "read-only";
+    case Kind::kFoundDenied:
+      return "denied";
+    case Kind::kFoundReported:
+      return "shown";
+  }
+  return "";
+}
+
 void note_touch(Recorder& recorder, const std::string& root, const view::Touch& touch) {
   audit::Record record;
   record.subject = join(root, touch.path);
   record.rule = rule_text(touch.rule);
-  if (touch.kind == view::Touch::Kind::kWriteRefused) {
-    record.event = "deny";
-    record.outcome = "read-only";
-  } else {
-    record.event = "hide";
-    record.outcome = touch.kind == view::Touch::Kind::kHidden ? "hidden" : "redacted";
-  }
+  record.event = touch.kind == view::Touch::Kind::kWriteRefused ? "deny"
+                 : touch.what.empty()                           ? "hide"
+                                                                : "find";
+  record.reason = touch.what;
+  record.outcome = outcome_of(touch.kind);
   recorder.note(std::move(record));
 }
 
@@ -73,7 +89,7 @@ void record_connection(Recorder& recorder, const egress::Connection& connection)
 }  // namespace
 
 Decisions::Decisions(const policy::Policy& policy, const std::string& scope)
-    : files(policy), home(policy), network(network_of(policy, scope)) {}
+    : files(policy), contents(policy), home(policy), network(network_of(policy, scope)) {}
 
 World::World(const Identity& identity, const Project& project, const policy::Policy& policy,
              const Decisions& decisions, Recorder& recorder, const WorldOptions& options)
@@ -225,6 +241,8 @@ view::Config World::configure(Mounted& mounted, box::Handles& handles) {
     }
   } else {
     config.files = &decisions_.files;
+    config.secrets = search_.get();
+    config.contents = &decisions_.contents;
     config.prefix = mounted.prefix;
     config.worktrees = {.git_directory = git_directory_, .project = project_.root};
     config.hidden_elsewhere = credential_files(identity_);
@@ -235,6 +253,13 @@ view::Config World::configure(Mounted& mounted, box::Handles& handles) {
 void World::serve(box::Handles& handles) {
   if (masked_ != nullptr) {
     masked_->start(handles);
+  }
+  if (!handles.views.empty()) {
+    search_ = std::make_unique<SecretSearch>([this] {
+      for (const std::unique_ptr<view::View>& view : views_) {
+        view->judge_again();
+      }
+    });
   }
   for (std::size_t i = 0; i < handles.views.size(); ++i) {
     views_.push_back(
@@ -250,6 +275,12 @@ void World::serve(box::Handles& handles) {
 void World::finish() {
   if (masked_ != nullptr) {
     masked_->cover(decisions_.files, recorder_);
+  }
+}
+
+void World::know(const std::vector<Released>& released) {
+  if (search_) {
+    search_->know(released);
   }
 }
 

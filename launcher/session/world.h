@@ -14,8 +14,10 @@
 #include "launcher/session/masked_files.h"
 #include "launcher/session/project.h"
 #include "launcher/session/recorder.h"
+#include "launcher/session/secret_search.h"
 #include "launcher/session/tier.h"
 #include "launcher/view/view.h"
+#include "policy/content_rules.h"
 #include "policy/file_rules.h"
 #include "policy/network_rules.h"
 #include "policy/policy.h"
@@ -28,6 +30,7 @@ struct Decisions {
   Decisions(const policy::Policy& policy, const std::string& scope);
 
   policy::FileRules files;
+  policy::ContentRules contents;
   policy::HomeRules home;
   policy::NetworkRules network;
 };
@@ -59,6 +62,8 @@ class World {
   void serve(box::Handles& handles);
   // The last step before the command runs, once the box is ready.
   void finish();
+  // The values are looked for in what the box reads. Before it has any of them.
+  void know(const std::vector<Released>& released);
   // Writes a secret's file into the box's private directory.
   static void write_secret(const box::Handles& handles, const Released& secret);
 
@@ -82,6 +87,7 @@ class World {
   box::Plan plan_;
   std::vector<Mounted> mounted_;
   std::string git_directory_;  // of which the box may make linked worktrees; empty: of none
+  std::unique_ptr<SecretSearch> search_;  // of the views
   std::vector<std::unique_ptr<view::View>> views_;
   std::unique_ptr<MaskedFiles> masked_;  // instead of them
   std::unique_ptr<egress::Egress> egress_;

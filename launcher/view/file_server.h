@@ -172,23 +172,27 @@ class FileServer {
   base::UniqueFd pin(const Slot& slot, const Inode& inode, NodePtr* node);
   void after_write(const Opened& file);
   // What happens if a secret is found in the file.
-  policy::Detect detect(const Opened& file) const;
+  policy::ContentDecision judge_contents(const Opened& file) const;
   std::string rules_path(const Opened& file) const;
   // As read(), of an ordinary file, with what was found in it taken out.
-  std::size_t read_judged(const Opened& file, const NodePtr& node, policy::Detect detect,
-                          char* buffer, std::size_t size, off_t offset);
+  std::size_t read_judged(const Opened& file, const NodePtr& node,
+                          const policy::ContentDecision& decision, char* buffer, std::size_t size,
+                          off_t offset);
   // Takes what is found in `text` out of the part of it that is sent. Whether nothing was found in
   // any of it. Fails with EACCES if nothing may be sent.
-  bool take_out_secrets(const Opened& file, const NodePtr& node, policy::Detect detect,
-                        std::span<char> text, char* sent, std::size_t length);
+  bool take_out_secrets(const Opened& file, const NodePtr& node,
+                        const policy::ContentDecision& decision, std::span<char> text, char* sent,
+                        std::size_t length);
   // Whether something is found in these bytes or near them; the first finding's kind.
   bool find_secret(const Opened& file, off_t from, off_t to, std::string_view* what) const;
   // Fails with EACCES if a secret is anywhere in the file.
-  void require_no_secret(const Opened& file, const NodePtr& node, const Verdicts::State& state);
+  void require_no_secret(const Opened& file, const NodePtr& node,
+                         const policy::ContentDecision& decision, const Verdicts::State& state);
   // Fails if to change these bytes could make a secret look like none, or lose it.
   void require_no_secret_near(const Opened& file, const NodePtr& node, off_t from, off_t to);
   // The file is read-only for the box from now on.
-  void seal(const Opened& file, const NodePtr& node, Touch::Kind kind, std::string_view what);
+  void seal(const Opened& file, const NodePtr& node, const policy::ContentDecision& decision,
+            std::string_view what);
   // For a file with a Verdict::link: whether it may go; its only write.
   bool may_remove_link(const Slot& slot, const Found& found) const;
   std::size_t write_link(const Opened& file, std::string_view bytes, off_t offset);

@@ -135,8 +135,9 @@ std::size_t FileServer::read(std::uint64_t id, char* buffer, std::size_t size, o
                               ? Contents::Reason::kCredential
                               : Contents::Reason::kNoReferences;
       std::string bytes = contents_.checked_bytes(reason, file.fd.get(), file.inode);
-      if (const policy::Detect detect = this->detect(file); detect != policy::Detect::kOff) {
-        take_out_secrets(file, node, detect, bytes, bytes.data(), bytes.size());
+      const policy::ContentDecision decision = judge_contents(file);
+      if (decision.detect != policy::Detect::kOff) {
+        take_out_secrets(file, node, decision, bytes, bytes.data(), bytes.size());
       }
       return slice(bytes, buffer, size, offset);
     }
@@ -144,10 +145,10 @@ std::size_t FileServer::read(std::uint64_t id, char* buffer, std::size_t size, o
       judge_.touched(Touch::Kind::kRedacted, file.path, file.verdict.rule);
       return slice(*contents_.redacted(file.fd.get(), file.inode), buffer, size, offset);
   }
-  const policy::Detect detect = this->detect(file);
-  const std::size_t length = detect == policy::Detect::kOff
+  const policy::ContentDecision decision = judge_contents(file);
+  const std::size_t length = decision.detect == policy::Detect::kOff
                                  ? read_at(file.fd.get(), buffer, size, offset)
-                                 : read_judged(file, node, detect, buffer, size, offset);
+                                 : read_judged(file, node, decision, buffer, size, offset);
   // A file that was renamed to a hidden name between its opening and its reading may hold the
   // secret already. If it still stands where it stood, these bytes are older than any such rename.
   lock.lock();

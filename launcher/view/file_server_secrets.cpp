@@ -49,29 +49,32 @@ class Window {
 
 }  // namespace
 
-policy::Detect FileServer::detect(const Opened& file) const {
+policy::ContentDecision FileServer::judge_contents(const Opened& file) const {
   // What the home lists is listed for what is in it.
   if (config_.secrets == nullptr || config_.files == nullptr || !file.inode.regular()) {
-    return policy::Detect::kOff;
+    return {.detect = policy::Detect::kOff};
   }
-  return config_.contents == nullptr ? policy::Detect::kRedact
-                                     : config_.contents->judge(rules_path(file)).detect;
+  return config_.contents == nullptr ? policy::ContentDecision()
+                                     : config_.contents->judge(rules_path(file));
 }
 
 std::string FileServer::rules_path(const Opened& file) const {
   return config_.prefix.empty() ? file.path : join(config_.prefix, file.path);
 }
 
-void FileServer::seal(const Opened& file, const NodePtr& node, Touch::Kind kind,
-                      std::string_view what) {
+void FileServer::seal(const Opened& file, const NodePtr& node,
+                      const policy::ContentDecision& decision, std::string_view what) {
   if (sealed_.seal(file.inode, file.path)) {
     stale_.add({Stale::Kind::kAttributes, 0, node->id, {}});
   }
-  judge_.touched(kind, file.path, nullptr, what);
+  judge_.touched(decision.detect == policy::Detect::kDeny ? Touch::Kind::kFoundDenied
+                                                          : Touch::Kind::kFoundRedacted,
+                 file.path, decision.detect_rule, what);
 }
 
-std::size_t FileServer::read_judged(const Opened& file, const NodePtr& node, policy::Detect detect,
-                                    char* buffer, std::size_t size, off_t offset) {
+std::size_t FileServer::read_judged(const Opened& file, const NodePtr& node,
+                                    const policy::ContentDecision& decision, char* buffer,
+                                    std::size_t size, off_t offset) {
   const int fd = file.fd.get();
   // Looked at after the file was opened and again after it was read.
   if (own_.own(file.inode)) {
@@ -81,8 +84,8 @@ std::size_t FileServer::read_judged(const Opened& file, const NodePtr& node, pol
     }
   }
   const Verdicts::State state(file.inode, config_.secrets->digest());
-  if (detect == policy::Detect::kDeny) {
-    require_no_secret(file, node, state);
+  if (decision.detect == policy::Detect::kDeny) {
+    require_no_secret(file, node, decision, state);
   }
   off_t start = offset;
   off_t end = offset + static_cast<off_t>(size);
@@ -102,15 +105,16 @@ std::size_t FileServer::read_judged(const Opened& file, const NodePtr& node, pol
   const std::size_t have = read_at(fd, text, static_cast<std::size_t>(end + kReach - from), from);
   const auto before = static_cast<std::size_t>(offset - from);
   const std::size_t length = have <= before ? 0 : std::min(size, have - before);
-  if (take_out_secrets(file, node, detect, {text, have}, buffer, length) && settled &&
+  if (take_out_secrets(file, node, decision, {text, have}, buffer, length) && settled &&
       Verdicts::State(inode_of(fd), state.digest) == state) {
     verdicts_.note_clean(state, start, static_cast<std::size_t>(end - start));
   }
   return length;
 }
 
-bool FileServer::take_out_secrets(const Opened& file, const NodePtr& node, policy::Detect detect,
-                                  std::span<char> text, char* sent, std::size_t length) {
+bool FileServer::take_out_secrets(const Opened& file, const NodePtr& node,
+                                  const policy::ContentDecision& decision, std::span<char> text,
+                                  char* sent, std::size_t length) {
   thread_local std::vector<Secrets::Finding> findings;
   findings.clear();
   config_.secrets->find({text.data(), text.size()}, rules_path(file), findings);
@@ -124,24 +128,21 @@ bool FileServer::take_out_secrets(const Opened& file, const NodePtr& node, polic
     if (from >= to) {
       continue;
     }
-    if (detect == policy::Detect::kReport) {
-      judge_.touched(Touch::Kind::kFoundReported, file.path, nullptr, finding.what);
+    if (decision.detect == policy::Detect::kReport) {
+      judge_.touched(Touch::Kind::kFoundReported, file.path, decision.detect_rule, finding.what);
       continue;
     }
     if (!sealed) {
       // Before the box can have the bytes, so that it never writes them over the real ones.
       sealed = true;
-      seal(
-          file, node,
-          detect == policy::Detect::kDeny ? Touch::Kind::kFoundDenied : Touch::Kind::kFoundRedacted,
-          finding.what);
+      seal(file, node, decision, finding.what);
     }
     take_out(from, to);
   }
   ::explicit_bzero(text.data(), static_cast<std::size_t>(sent - text.data()));
   ::explicit_bzero(sent + length,
                    static_cast<std::size_t>(text.data() + text.size() - (sent + length)));
-  if (sealed && detect == policy::Detect::kDeny) {
+  if (sealed && decision.detect == policy::Detect::kDeny) {
     fail(EACCES);
   }
   return false;
@@ -171,6 +172,7 @@ bool FileServer::find_secret(const Opened& file, off_t from, off_t to,
 }
 
 void FileServer::require_no_secret(const Opened& file, const NodePtr& node,
+                                   const policy::ContentDecision& decision,
                                    const Verdicts::State& state) {
   if (verdicts_.holds_nothing(state)) {
     return;
@@ -178,7 +180,7 @@ void FileServer::require_no_secret(const Opened& file, const NodePtr& node,
   std::string_view what;
   // What grows meanwhile is searched when it is sent.
   if (find_secret(file, 0, file.inode.stat.st_size, &what)) {
-    seal(file, node, Touch::Kind::kFoundDenied, what);
+    seal(file, node, decision, what);
     fail(EACCES);
   }
   verdicts_.note_holds_nothing(state);
@@ -186,8 +188,8 @@ void FileServer::require_no_secret(const Opened& file, const NodePtr& node,
 
 void FileServer::require_no_secret_near(const Opened& file, const NodePtr& node, off_t from,
                                         off_t to) {
-  const policy::Detect detect = this->detect(file);
-  if ((detect != policy::Detect::kRedact && detect != policy::Detect::kDeny) ||
+  const policy::ContentDecision decision = judge_contents(file);
+  if (decision.detect == policy::Detect::kOff || decision.detect == policy::Detect::kReport ||
       file.inode.stat.st_size == 0 || own_.own(file.inode)) {
     return;
   }
@@ -196,9 +198,7 @@ void FileServer::require_no_secret_near(const Opened& file, const NodePtr& node,
   const Opened seen{std::move(readable), file.inode, file.verdict, file.path};
   std::string_view what;
   if (find_secret(seen, from, std::min(to, file.inode.stat.st_size), &what)) {
-    seal(file, node,
-         detect == policy::Detect::kDeny ? Touch::Kind::kFoundDenied : Touch::Kind::kFoundRedacted,
-         what);
+    seal(file, node, decision, what);
     refuse_write(file.verdict, file.path);
   }
 }
