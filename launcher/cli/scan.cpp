@@ -9,6 +9,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -16,7 +17,9 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "launcher/cli/verbs.h"
+#include "launcher/history/formats.h"
 #include "launcher/scan/formats.h"
+#include "launcher/session/history.h"
 #include "launcher/session/home.h"
 #include "launcher/session/identity.h"
 #include "launcher/session/layers.h"
@@ -36,15 +39,19 @@ constexpr Usage kUsage = {
     "would see, and which secret files git has or would take. Prints no secret. Exit status 0: "
     "nothing\n"
     "to do; 1: a secret is in a file that a box sees, or a secret file in git or not ignored; 2:\n"
-    "something could not be read; 3: both.",
+    "something could not be read; 3: both. With --history: 1 if there is a secret.",
     "  agentbox scan\n"
     "  agentbox scan --json services/api\n"
-    "  agentbox scan --sarif > agentbox.sarif\n"};
+    "  agentbox scan --sarif > agentbox.sarif\n"
+    "  agentbox scan --history\n"};
 
 // Says on the terminal how far it is, as long as it lives.
 class ProgressLine {
  public:
-  explicit ProgressLine(const scan::Progress& progress) : progress_(progress) {
+  // What it says, asked by its own thread.
+  using Words = std::function<std::string()>;
+
+  explicit ProgressLine(Words words) : words_(std::move(words)) {
     if (::isatty(STDERR_FILENO) == 1) {
       thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
     }
@@ -58,10 +65,7 @@ class ProgressLine {
     bool shown = false;
     auto pause = kFirst;
     while (!changed_.wait_for(lock, stop, pause, [] { return false; }) && !stop.stop_requested()) {
-      std::fprintf(stderr, "\r\x1b[K%zu names, %zu files searched, %zu MiB, %zu secrets",
-                   progress_.names.load(), progress_.files.load(),
-                   static_cast<std::size_t>(progress_.bytes.load() >> 20),
-                   progress_.findings.load());
+      std::fprintf(stderr, "\r\x1b[K%s", words_().c_str());
       shown = true;
       pause = kInterval;
     }
@@ -70,11 +74,17 @@ class ProgressLine {
     }
   }
 
-  const scan::Progress& progress_;
+  const Words words_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::jthread thread_;
 };
+
+std::string words_of(const scan::Progress& progress) {
+  return std::to_string(progress.names) + " names, " + std::to_string(progress.files) +
+         " files searched, " + std::to_string(progress.bytes >> 20) + " MiB, " +
+         std::to_string(progress.findings) + " secrets";
+}
 
 std::string real_path(const std::string& path) {
   const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), ::free);
@@ -126,6 +136,27 @@ session::Project find_project(const std::vector<std::string>& given, const std::
   return project;
 }
 
+// In place of the files, the objects of the project's repositories.
+int scan_history(const session::Project& project, const policy::Policy& policy, bool json) {
+  const policy::FileRules files(policy);
+  const policy::ContentRules contents(policy);
+  history::Options options = session::history_options(project, policy, files, contents);
+  history::Progress progress;
+  options.progress = &progress;
+  history::Report report;
+  {
+    const ProgressLine line([&] {
+      return std::to_string(progress.done) + " of " + std::to_string(progress.total) + " objects";
+    });
+    report = history::Scan(options).run();
+  }
+  const std::string text =
+      json ? history::to_json(report)
+           : history::to_text(report, project.root, ::isatty(STDOUT_FILENO) == 1);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return report.secrets() == 0 ? 0 : 1;
+}
+
 }  // namespace
 
 int scan(const Arguments& arguments) {
@@ -133,12 +164,15 @@ int scan(const Arguments& arguments) {
   session::Request request;
   bool json = false;
   bool sarif = false;
+  bool in_history = false;
   po::options_description options("Options");
   options.add_options()("profile", po::value(&request.profiles)->value_name("NAME"),
                         "as for `agentbox run`")(
       "policy", po::value(&request.policy_file)->value_name("FILE"), "as for `agentbox run`")(
       "json", po::bool_switch(&json), "print one JSON object")("sarif", po::bool_switch(&sarif),
-                                                               "print a SARIF 2.1.0 log");
+                                                               "print a SARIF 2.1.0 log")(
+      "history", po::bool_switch(&in_history),
+      "search the objects of the project's git repositories instead of its files");
   po::options_description hidden;
   hidden.add_options()("path", po::value(&paths));
   po::positional_options_description positional;
@@ -150,9 +184,17 @@ int scan(const Arguments& arguments) {
     throw base::Error(base::Status::kFailed, "--json and --sarif are two forms of one report",
                       "choose one of them");
   }
+  if (in_history && sarif) {
+    throw base::Error(base::Status::kFailed, "a SARIF log is about files, not about git's objects",
+                      "use --json with --history");
+  }
   const session::Identity identity = session::current_identity();
   scan::Options what;
   const session::Project project = find_project(paths, identity.home, what.paths);
+  if (in_history && !what.paths.empty()) {
+    throw base::Error(base::Status::kFailed, "--history searches whole repositories",
+                      "leave the PATH out, or name the project's directory");
+  }
   session::Layers layers = session::load_layers(project, request);
   const bool trusted = layers.trusted || layers.widenings.empty();
   if (!trusted) {
@@ -161,13 +203,16 @@ int scan(const Arguments& arguments) {
   }
   policy::Policy policy = policy::merge(layers.sources, session::profile_source());
   session::protect_repository(project.root, identity, policy);
+  if (in_history) {
+    return scan_history(project, policy, json);
+  }
   what.root = project.root;
   what.hidden_elsewhere = session::credential_files(identity);
   what.threads = std::clamp(std::thread::hardware_concurrency(), 1u, 16u);
   scan::Progress progress;
   scan::Report report;
   {
-    const ProgressLine line(progress);
+    const ProgressLine line([&] { return words_of(progress); });
     report = scan::scan(what, policy, progress);
   }
   report.trusted = trusted;

@@ -115,6 +115,35 @@ class History(SessionTest):
         result = self.agentbox("run", "--", "true", cwd=linked)
         self.assertEqual(result.returncode, 77, result.stderr)
 
+    def test_scan_lists_them(self):
+        clean = self.agentbox("scan", "--history")
+        self.assertEqual((clean.returncode, clean.stdout), (0, b"No secret in git history.\n"))
+        self.leave_secrets()
+        self.git("commit", "-qm", f"it was {TOKEN}", "--allow-empty")
+        result = self.agentbox("scan", "--history")
+        self.assertEqual(result.returncode, 1, result.stderr)
+        text = result.stdout.decode()
+        for part in (".git\n", "  .env  hidden by the rule", "  config.py:1  GitHub", "  staged.py:1",
+                     "  message of commit ", "\n4 secrets in git history.\n"):
+            self.assertIn(part, text)
+        report = json.loads(self.agentbox("scan", "--history", "--json").stdout)
+        self.assertEqual((report["secrets"], report["searched"]), (4, 0))
+        secrets = report["repositories"][0]["secrets"]
+        self.assertEqual({one["path"]: one["line"] for one in secrets},
+                         {"": 1, ".env": 0, "config.py": 1, "staged.py": 1} | {"": secrets[0]["line"]})
+        for one in secrets:
+            if one["path"] == "config.py":
+                self.assertEqual(self.git("show", one["object"]), f"token = '{TOKEN}'\n")
+                self.assertIn("with a token", self.git("show", "-s", one["commit"]))
+        for output in (text, json.dumps(report)):
+            self.assertNotIn(TOKEN, output)
+        # What it has noted down serves the next launch too.
+        self.assertIn(b"4 secrets in git history", self.start().stderr)
+
+    def test_scan_refuses_what_makes_no_sense(self):
+        for options in (("--sarif",), ("tracked",)):
+            self.assertEqual(self.agentbox("scan", "--history", *options).returncode, 125)
+
     def test_filter_is_refused(self):
         self.policy(history="filter")
         result = self.start("touch", "started")
