@@ -16,6 +16,7 @@ namespace {
 // Random text of `kTokenLength` is told by how often the kind of character changes in it.
 constexpr std::size_t kTokenLength = 12;
 constexpr std::size_t kLongToken = 16;
+constexpr std::size_t kOpensshLine = 70;
 
 // Names whose value is a secret, whatever it looks like.
 constexpr std::string_view kStrongNames[] = {
@@ -44,6 +45,9 @@ constexpr std::string_view kPublicWords[] = {
     "public", "publishable", "pub",    "checksum",    "integrity", "commit", "sha",
     "sha256", "sha512",      "digest", "fingerprint", "version",   "md5",
 };
+
+// Whose identifier is good for something by itself.
+constexpr std::string_view kHeldIds[] = {"session", "access", "secret", "sid"};
 
 // Words of eight letters and more that stand as passwords in examples and as words in all else.
 constexpr std::string_view kOrdinaryWords[] = {
@@ -176,7 +180,7 @@ bool is_one_of(std::string_view word, const Words& words) {
                      [&](std::string_view other) { return equal_folded(word, other); });
 }
 
-enum class Promise { kNone, kWeak, kStrong };
+enum class Promise { kIdentifier, kNone, kWeak, kStrong };
 
 // The words of a name: API_KEY, apiKey, api-key.
 std::vector<std::string> words_of(std::string_view name) {
@@ -206,7 +210,13 @@ Promise promise_of(std::string_view name) {
     return std::any_of(words.begin(), words.end(),
                        [&](const std::string& word) { return is_one_of(word, list); });
   };
-  if (is_one_of(words.back(), kAboutWords) || any(kPublicWords)) {
+  if (any(kPublicWords)) {
+    return Promise::kIdentifier;
+  }
+  if (words.back() == "id" || words.back() == "ids" || words.back() == "uuid") {
+    return any(kHeldIds) ? Promise::kNone : Promise::kIdentifier;
+  }
+  if (is_one_of(words.back(), kAboutWords)) {
     return Promise::kNone;
   }
   std::string joined;
@@ -386,6 +396,10 @@ bool is_ordinary(std::string_view value, std::string_view key) {
                              !is_placeholder(password) && !is_one_of(password, kOrdinaryWords);
     return !credentials && !has_random_part(value, kLongToken);
   }
+  // The first line of every key of OpenSSH without a passphrase.
+  if (value.starts_with("b3BlbnNzaC1rZXktdjEA") && value.size() <= kOpensshLine) {
+    return true;
+  }
   const Promise promise = promise_of(key);
   if (is_path(value) && promise != Promise::kStrong) {
     return !has_random_part(value, 2 * kLongToken);
@@ -400,6 +414,8 @@ bool is_ordinary(std::string_view value, std::string_view key) {
       });
       return !random && (word || contains(value, " "));
     }
+    case Promise::kIdentifier:
+      return true;
     case Promise::kNone:
       break;
   }
