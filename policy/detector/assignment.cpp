@@ -298,11 +298,12 @@ std::optional<Assignment> Reader::value(bool compared) {
     skip_space();
     return bare(true);
   }
-  if (peek() == '[' || peek() == '{') {
-    const char next = peek(1);
-    if (is_quote(next)) {
-      ++at_;
-    }
+  if ((peek() == '[' || peek() == '{') && is_quote(peek(1)) &&
+      !begins_with(text_.substr(at_ + 2), "value")) {
+    ++at_;
+  } else if (peek() == '{') {
+    ++at_;
+    return companion();  // {"value": "..."}
   }
   const std::size_t slashes = peek() == '\\' ? 1 : 0;
   if (is_quote(peek(slashes)) || (slashes && peek(1) == '\\')) {
@@ -377,7 +378,8 @@ std::optional<Assignment> Reader::companion() {
 // Of files whose lines are a name, a blank and a value.
 bool is_setting(std::string_view name) {
   return begins_with(name, "requirepass") || begins_with(name, "masterauth") ||
-         begins_with(name, "_authtoken");
+         begins_with(name, "_authtoken") || begins_with(name, "bindpw") ||
+         begins_with(name, "rootpw");
 }
 
 // A value parted from the name by blanks alone.
@@ -388,7 +390,8 @@ std::optional<Assignment> Reader::word() {
     const bool option = name.starts_with("-") || line.ends_with("-");
     const bool sql = begins_with(name, "password") &&
                      (contains(line, "user") || contains(line, "role") || contains(line, "with"));
-    const bool directive = contains(line, "env ") || contains(line, "set");
+    const bool directive = contains(line, "env ") || contains(line, "set") ||
+                           contains(line, "define ") || (peek() != '`' && starts_line());
     const bool symbol = before() == ':';  // of a Lisp's map
     return option || sql || directive || symbol || is_setting(name) ? quoted(Way::kWord)
                                                                     : std::nullopt;
@@ -443,6 +446,15 @@ std::optional<Assignment> Reader::read() {
     ++at_;
   } else if (peek() == '?' && peek(1) == ':') {
     ++at_;
+  } else if (peek() == '[') {  // an array's length
+    std::size_t length = 1;
+    while (is(peek(length), kDigit)) {
+      ++length;
+    }
+    if (peek(length) != ']') {
+      return std::nullopt;
+    }
+    at_ += length + 1;
   }
   const std::size_t gap = at_;
   skip_blanks();

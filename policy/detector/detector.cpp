@@ -81,7 +81,13 @@ void match_token(Scan& scan, const TokenShape& token, std::size_t at) {
   // Its own prefix is no part of what must be random.
   const std::size_t prefix = match->value_begin == match->begin ? token.shape.prefix_size() : 0;
   const std::string_view body = value.substr(std::min(prefix, value.size()));
-  if (is_placeholder(body)) {
+  // Account numbers in front of it may be what they like: the last part is the secret.
+  std::size_t last = body.size();
+  while (last > 0 && is(body[last - 1], kAlnum)) {
+    --last;
+  }
+  constexpr std::size_t kLeastPart = 16;
+  if (is_placeholder(body.size() - last >= kLeastPart ? body.substr(last) : body)) {
     return;
   }
   if (!token.shape.any_text() && body.size() >= 12) {

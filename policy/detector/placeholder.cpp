@@ -81,11 +81,38 @@ constexpr std::string_view kHashPrefixes[] = {
 };
 
 constexpr std::string_view kHarmlessPrefixes[] = {
-    "http://",     "https://",     "data:",       "ssh-rsa",    "ssh-ed25519", "ecdsa-sha2",
-    "aaaab3nzac1", "aaaac3nzac1",  "aaaae2vjzhn", "-----begin", "urn:",        "ftp://",
-    "git@",        "age1",         "ivborw0kggo", "/9j/",       "r0lgod",      "phn2zy",
-    "mailto:",     "npm:",         "workspace:",  "pkg:",       "docker://",   "s3://",
-    "gs://",       "application/", "text/",       "image/",     "migf",        "miibijanbgkqhkig",
+    "http://",
+    "https://",
+    "data:",
+    "ssh-rsa",
+    "ssh-ed25519",
+    "ecdsa-sha2",
+    "aaaab3nzac1",
+    "aaaac3nzac1",
+    "aaaae2vjzhn",
+    "-----begin",
+    "urn:",
+    "ftp://",
+    "git@",
+    "age1",
+    "ivborw0kggo",
+    "/9j/",
+    "r0lgod",
+    "phn2zy",
+    "mailto:",
+    "npm:",
+    "workspace:",
+    "pkg:",
+    "docker://",
+    "s3://",
+    "gs://",
+    "ls0tls1crudjtibdrvju",
+    "ls0tls1crudjtibqvujm",
+    "application/",
+    "text/",
+    "image/",
+    "migf",
+    "miibijanbgkqhkig",
 };
 
 // Words that a person writes where another is to put a secret, wherever they stand in it.
@@ -177,17 +204,6 @@ constexpr std::string_view kPlaceholders[] = {
     "bar",
     "baz",
     "qux",
-    "hunter2",
-    "letmein",
-    "passw0rd",
-    "p@ssw0rd",
-    "p@ssword",
-    "pa$$word",
-    "password1",
-    "password123",
-    "password123!",
-    "secret123",
-    "admin123",
     "mysecret",
     "mypassword",
     "mytoken",
@@ -202,8 +218,6 @@ constexpr std::string_view kPlaceholders[] = {
     "supersecret",
     "super-secret",
     "super_secret",
-    "s3cr3t",
-    "s3cret",
     "user:password",
     "user:pass",
     "username:password",
@@ -225,17 +239,12 @@ constexpr std::string_view kPlaceholders[] = {
     "n/a",
     "na",
     "tbd",
-    "swordfish",
     "correcthorsebatterystaple",
     "correct-horse-battery-staple",
-    "opensesame",
-    "qwerty123",
     "abc123",
     "abcd1234",
     "1q2w3e4r",
     "asdf1234",
-    "iloveyou",
-    "welcome1",
     "secretkey",
     "secret_key",
     "secret-key",
@@ -246,6 +255,13 @@ constexpr std::string_view kPlaceholders[] = {
     "secretpassword",
     "super-secret-key",
     "supersecretkey",
+};
+
+// What people take for an example's password, and for a real one.
+constexpr std::string_view kCommonPasswords[] = {
+    "hunter2",   "letmein",     "passw0rd",     "p@ssw0rd",  "p@ssword", "pa$$word",
+    "password1", "password123", "password123!", "secret123", "admin123", "s3cr3t",
+    "s3cret",    "swordfish",   "qwerty123",    "iloveyou",  "welcome1", "opensesame",
 };
 
 // Printed in vendors' documentation, or built into their emulators: parts that stand in no other.
@@ -317,6 +333,12 @@ bool is_reference(std::string_view value) {
       starts_with_any(value, kHashPrefixes)) {
     return true;
   }
+  // Of many random marks some stand side by side.
+  const bool random =
+      value.size() >= 40 && entropy(value) >= 4.5 && value.find("${") != 0 && value.find("{{") != 0;
+  if (random) {
+    return false;
+  }
   if (value.find("${") != kNone || value.find("{{") != kNone || value.find("$(") != kNone ||
       value.find("<%") != kNone || value.find("#{") != kNone || value.find("%{") != kNone) {
     return true;
@@ -372,6 +394,13 @@ bool is_placeholder(std::string_view value) {
   const std::string_view text(folded.data(), value.size());
   return std::any_of(std::begin(kPlaceholderWords), std::end(kPlaceholderWords),
                      [&](std::string_view word) { return text.find(word) != kNone; });
+}
+
+bool is_common_password(std::string_view value) {
+  return std::any_of(std::begin(kCommonPasswords), std::end(kCommonPasswords),
+                     [&](std::string_view word) {
+                       return word.size() == value.size() && begins_with(value, word);
+                     });
 }
 
 bool is_harmless(std::string_view value) {

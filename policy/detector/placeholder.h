@@ -13,6 +13,10 @@ bool is_reference(std::string_view value);
 // documentation. `value` is what would be the secret, without a token's own prefix.
 bool is_placeholder(std::string_view value);
 
+// "hunter2", "password123": of an example, in code and documentation; of a lazy person, in
+// settings.
+bool is_common_password(std::string_view value);
+
 // A path, a URL without a password, a digest by its name, a public key, an image.
 bool is_harmless(std::string_view value);
 

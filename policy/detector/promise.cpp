@@ -152,9 +152,10 @@ constexpr std::string_view kOther[] = {
 };
 
 constexpr std::string_view kPasswords[] = {
-    "password",   "passwd",     "passphrase",  "passwort",   "passcode", "pwd",        "pswd",
-    "motdepasse", "contrasena", "requirepass", "masterauth", "passwrd",  "psswd",      "storepass",
-    "keypass",    "dbpass",     "userpass",    "sshpass",    "rpcpass",  "becomepass",
+    "password", "passwd",     "passphrase", "passwort",    "passcode",     "pwd",
+    "pswd",     "motdepasse", "contrasena", "requirepass", "masterauth",   "passwrd",
+    "psswd",    "bindpw",     "rootpw",     "psk",         "presharedkey", "storepass",
+    "keypass",  "dbpass",     "userpass",   "sshpass",     "rpcpass",      "becomepass",
 };
 
 constexpr std::string_view kSecrets[] = {

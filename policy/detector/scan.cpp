@@ -47,9 +47,15 @@ constexpr std::string_view kTranslations[] = {
 };
 
 constexpr std::string_view kTests[] = {
-    "test",  "tests",     "__tests__", "spec",         "specs",         "testdata", "fixtures",
-    "mocks", "__mocks__", "testing",   "__fixtures__", "__snapshots__", "cypress",
+    "test",         "tests",    "__tests__", "spec",          "specs",
+    "testdata",     "fixtures", "mocks",     "__mocks__",     "testing",
+    "__fixtures__", "examples", "samples",   "__snapshots__", "cypress",
 };
+
+// In a file's name.
+constexpr std::string_view kMadeUp[] = {"test",   "spec.",    "mock",   "fixture",  "example",
+                                        "sample", "template", ".dist",  ".tmpl",    ".md",
+                                        ".rst",   ".adoc",    "readme", "changelog"};
 
 }  // namespace
 
@@ -64,14 +70,14 @@ PathHints::PathHints(std::string_view path) {
   settings = is_one_of(ending, kSettings) || begins_with(name, ".env") || ends_with(name, "rc");
   translation = begins_with(ending, "po") || begins_with(ending, "xlf") ||
                 begins_with(ending, "strings") || begins_with(ending, "arb");
-  test = contains(name, "test") || contains(name, "spec.") || contains(name, "mock") ||
-         contains(name, "fixture");
+  made_up = std::any_of(std::begin(kMadeUp), std::end(kMadeUp),
+                        [&](std::string_view word) { return contains(name, word); });
   std::string_view rest = slash == path.npos ? "" : path.substr(0, slash);
   while (!rest.empty()) {
     const std::string_view directory = rest.substr(0, rest.find('/'));
     rest.remove_prefix(std::min(directory.size() + 1, rest.size()));
     translation = translation || is_one_of(directory, kTranslations);
-    test = test || is_one_of(directory, kTests);
+    made_up = made_up || is_one_of(directory, kTests);
   }
   netrc = name == ".netrc" || name == "_netrc" || name == "netrc" || name == ".authinfo";
   pgpass = name == ".pgpass" || name == "pgpass.conf" || name == "pgpass";

@@ -18,7 +18,7 @@ struct PathHints {
   bool checksums = false;    // a lock file: random text that is no secret
   bool code = false;         // values are quoted; what is not is an expression
   bool translation = false;  // "password": "Passwort"
-  bool test = false;         // made-up values
+  bool made_up = false;      // tests, samples, documentation: passwords of examples
   bool settings = false;     // values without quotes
   bool netrc = false, pgpass = false, master_key = false;
 };

@@ -59,7 +59,23 @@ bool is_marked_word(std::string_view value) {
   return all_are(value, kLetter | kUnderscore | kDash | kDot) && strangeness(value) < 0.25;
 }
 
-bool is_sentence(std::string_view value) { return has(value, kSpace); }
+// Random marks may have blanks among them.
+bool is_sentence(std::string_view value) {
+  return has(value, kSpace) && !(value.size() >= 40 && entropy(value) >= 4.5 &&
+                                 std::count_if(value.begin(), value.end(), [](char c) {
+                                   return !is(c, kAlnum | kSpace);
+                                 }) >= 6);
+}
+
+bool is_unquoted(const Assignment& found) {
+  return found.way == Way::kBare || found.way == Way::kInline || found.way == Way::kWord;
+}
+
+// "word word word ...": what a wallet or a key is made from (BIP 39), four words or more.
+bool is_word_list(std::string_view value, std::ptrdiff_t least) {
+  return value.size() <= 256 && all_are(value, kLower | kSpace) &&
+         std::count(value.begin(), value.end(), ' ') + 1 >= least;
+}
 
 // "(", "[" or "->" of an expression in code.
 bool is_expression(std::string_view value) {
@@ -88,8 +104,19 @@ bool is_password(const Scan& scan, const Assignment& found, std::string_view val
   const bool literal = found.way == Way::kQuoted || found.way == Way::kElement;
   const bool setting = found.way == Way::kBare || (scan.path.settings && literal);
   constexpr std::size_t kLeast = 5;
-  if (value.size() < kLeast || value.size() > 256 || is_sentence(value) || is_expression(value)) {
+  if (value.size() == 19 && is_word_list(value, 4) && value[4] == ' ' && value[9] == ' ' &&
+      value[14] == ' ') {
+    return strangeness(value) >= 0.3;  // Google's application passwords
+  }
+  if (value.size() < kLeast || value.size() > 256 || is_sentence(value) ||
+      (is_unquoted(found) && is_expression(value))) {
     return false;
+  }
+  if ((scan.path.made_up || !setting) && is_common_password(value)) {
+    return false;
+  }
+  if (scan.path.made_up && !looks_random(value, 0.3) && value.size() < 20) {
+    return strangeness(value) >= 0.5 && value.size() >= 9;
   }
   if (found.way == Way::kBare &&
       (value.back() == '{' || value.back() == '(' || value.back() == '>' || value.front() == '<')) {
@@ -143,7 +170,7 @@ bool is_password(const Scan& scan, const Assignment& found, std::string_view val
 }
 
 bool is_secret(const Scan& scan, const Assignment& found, std::string_view value) {
-  if (value.size() < 8 || is_sentence(value) || is_expression(value)) {
+  if (value.size() < 8 || is_sentence(value) || (is_unquoted(found) && is_expression(value))) {
     return false;
   }
   const bool bare = found.way == Way::kBare || found.way == Way::kInline;
@@ -157,7 +184,10 @@ bool is_secret(const Scan& scan, const Assignment& found, std::string_view value
     return found.way != Way::kCompared;
   }
   if (is_identifier(value)) {
-    return false;
+    // "JWT_SECRET=words-of-a-person-42" of the environment.
+    return found.way == Way::kBare && !scan.path.code && !scan.path.made_up && value.size() >= 16 &&
+           has(value, kDigit) && !has(value, kDot | kPlusSlash) &&
+           all_are(scan.part(found.name_begin, found.name_end), kUpper | kDigit | kUnderscore);
   }
   if (looks_random(value)) {
     return value.size() >= 16 || (found.way != Way::kInline && has(value, kDigit));
@@ -260,6 +290,12 @@ const SecretKind* kind_of(const Scan& scan, const Assignment& found, std::string
   if (promise == Promise::kNone) {
     return nullptr;
   }
+  const auto holds = [&](std::string_view word) { return folded.find(word) != folded.npos; };
+  if ((found.way == Way::kQuoted || found.way == Way::kArgument) &&
+      ((is_word_list(value, 12) && (holds("mnemonic") || holds("seed") || holds("phrase"))) ||
+       (is_word_list(value, 4) && holds("passphrase") && !scan.path.made_up))) {
+    return &form_kind(kSecret);
+  }
   if (found.way != Way::kCompared && folded.size() > 3 && value.size() >= 15) {
     if (const SecretKind* kind = vendor_kind(folded, value)) {
       return kind;
@@ -282,7 +318,7 @@ void judge(Scan& scan, Name name) {
   }
   const std::string_view value = scan.part(found->begin, found->end);
   const bool in_name = name.begin > 0 && scan.text[name.begin - 1] == ':' &&
-                       scan.text[name.begin] != '_' && found->way == Way::kInline;
+                       scan.text[name.begin] != '_' && found->begin == name.end + 1;
   if (!could_be_secret(value) || in_name) {  // "arn:aws:...:secret:name"
     return;
   }
@@ -330,11 +366,13 @@ void keyword(Scan& scan, std::size_t begin, std::size_t end) {
 }
 
 constexpr FormTrigger kTriggers[] = {
-    {"pass", true, keyword},   {"creds", true, keyword},      {"pwd", true, keyword},
-    {"secret", true, keyword}, {"token", true, keyword},      {"key", true, keyword},
-    {"auth", true, keyword},   {"credential", true, keyword}, {"_pw", true, keyword},
-    {"hmac", true, keyword},   {"pepper", true, keyword},     {"mnemonic", true, keyword},
-    {"_pat", true, keyword},   {"contrasena", true, keyword}, {"_seed", true, keyword},
+    {"pass", true, keyword},       {"psk", true, keyword},         {"bindpw", true, keyword},
+    {"rootpw", true, keyword},     {"seed_phrase", true, keyword}, {"seedphrase", true, keyword},
+    {"creds", true, keyword},      {"pwd", true, keyword},         {"secret", true, keyword},
+    {"token", true, keyword},      {"key", true, keyword},         {"auth", true, keyword},
+    {"credential", true, keyword}, {"_pw", true, keyword},         {"hmac", true, keyword},
+    {"pepper", true, keyword},     {"mnemonic", true, keyword},    {"_pat", true, keyword},
+    {"contrasena", true, keyword}, {"_seed", true, keyword},
 };
 
 }  // namespace

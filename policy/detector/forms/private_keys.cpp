@@ -121,6 +121,17 @@ void armour(Scan& scan, std::size_t begin, std::size_t end) {
   scan.add(from, to, form_kind(form), kByKeyBlock);
 }
 
+// At "BEGIN OpenVPN Static key V1": lines of hexadecimal digits.
+void openvpn(Scan& scan, std::size_t, std::size_t end) {
+  const std::size_t begin = body_begin(scan.text, end);
+  const std::string_view body = scan.text.substr(std::min(begin, scan.text.size()), kLongestBody);
+  const std::size_t to =
+      body_end(scan.text, begin, begin + std::min(body.find("---"), body.size()));
+  if (begin < to && is_body(scan.part(begin, to))) {
+    scan.add(begin, to, form_kind(kPrivateKey), kByKeyBlock);
+  }
+}
+
 // At "PuTTY-User-Key-File-".
 void putty(Scan& scan, std::size_t, std::size_t end) {
   const std::string_view file = scan.text.substr(end, kLongestBody);
@@ -194,6 +205,7 @@ void json_web_key(Scan& scan, std::size_t begin, std::size_t) {
 constexpr FormTrigger kTriggers[] = {
     {"PRIVATE KEY", false, armour},
     {"PuTTY-User-Key-File-", false, putty},
+    {"BEGIN OpenVPN Static key V1", false, openvpn},
     {"\"kty\"", false, json_web_key},
 };
 

@@ -140,7 +140,25 @@ void go_mysql(Scan& scan, std::size_t begin, std::size_t) {
   }
 }
 
+// "jdbc:oracle:thin:user/password@host".
+void oracle(Scan& scan, std::size_t, std::size_t end) {
+  const std::string_view rest = scan.text.substr(end, 128);
+  const std::size_t slash = rest.find_first_of("/@ \n\"'");
+  if (slash == rest.npos || slash == 0 || rest[slash] != '/') {
+    return;
+  }
+  const std::size_t at_sign = rest.find_first_of("@ \n\"'", slash);
+  if (at_sign == rest.npos || rest[at_sign] != '@') {
+    return;
+  }
+  const std::string_view password = rest.substr(slash + 1, at_sign - slash - 1);
+  if (is_url_password("oracle", rest.substr(0, slash), password, rest.substr(at_sign + 1))) {
+    scan.add(end + slash + 1, end + at_sign, form_kind(kDatabaseUrlPassword), kByForm);
+  }
+}
+
 constexpr FormTrigger kTriggers[] = {
+    {"jdbc:oracle:thin:", false, oracle},
     {"://", false, url},
     {"@tcp(", false, go_mysql},
     {"@unix(", false, go_mysql},

@@ -42,6 +42,8 @@ std::string_view class_of(char name) {
       return "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
     case 'U':  // Bech32 (BIP 173), in upper case
       return "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L";
+    case 'q':
+      return "abcdefghijklmnopqrstuvwxyz";
     case 'a':
       return "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     case 'w':
