@@ -220,6 +220,7 @@ constexpr std::string_view kPlaceholders[] = {
     "super_secret",
     "user:password",
     "user:pass",
+    "user:passwd",
     "username:password",
     "bearer",
     "basic",
@@ -314,7 +315,10 @@ bool is_path(std::string_view value) {
                       (value.size() > 3 && is(value[0], kLetter) && value[1] == ':' &&
                        (value[2] == '\\' || value[2] == '/'));
   if (rooted) {
-    return strangeness(value) < 0.35;
+    const bool words = std::none_of(value.begin(), value.end(), [](char c) {
+      return !is(c, kLetter | kUnderscore | kDash | kDot) && c != '/';
+    });
+    return strangeness(value) < 0.35 || (words && std::count(value.begin(), value.end(), '/') >= 2);
   }
   static constexpr std::string_view kEndings[] = {
       ".pem", ".key",  ".crt", ".cer",  ".p12",        ".pfx",      ".jks",  ".json",

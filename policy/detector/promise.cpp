@@ -274,7 +274,7 @@ Promise promise_of(std::string_view name, std::string_view folded) {
   if (holds_any(folded, kOther)) {
     return Promise::kNone;
   }
-  if (ends_in_any(folded, kSecrets) || ends_in_word(name, "pat")) {
+  if (ends_in_any(folded, kSecrets)) {
     return Promise::kSecret;
   }
   if (ends_in_any(folded, kAbout)) {

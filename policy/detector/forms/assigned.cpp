@@ -93,6 +93,11 @@ bool is_expression(std::string_view value) {
          open == 0;
 }
 
+// "self.password": in source code what is not quoted and has a dot is a member.
+bool is_member(const Scan& scan, const Assignment& found, std::string_view value) {
+  return scan.path.code && is_unquoted(found) && has(value, kDot);
+}
+
 // "...;Password=value;": settings parted by semicolons.
 bool is_in_connection_string(const Scan& scan, const Assignment& found) {
   return found.way == Way::kInline &&
@@ -109,7 +114,7 @@ bool is_password(const Scan& scan, const Assignment& found, std::string_view val
     return strangeness(value) >= 0.3;  // Google's application passwords
   }
   if (value.size() < kLeast || value.size() > 256 || is_sentence(value) ||
-      (is_unquoted(found) && is_expression(value))) {
+      (is_unquoted(found) && is_expression(value)) || is_member(scan, found, value)) {
     return false;
   }
   if ((scan.path.made_up || !setting) && is_common_password(value)) {
@@ -170,7 +175,8 @@ bool is_password(const Scan& scan, const Assignment& found, std::string_view val
 }
 
 bool is_secret(const Scan& scan, const Assignment& found, std::string_view value) {
-  if (value.size() < 8 || is_sentence(value) || (is_unquoted(found) && is_expression(value))) {
+  if (value.size() < 8 || is_sentence(value) || (is_unquoted(found) && is_expression(value)) ||
+      is_member(scan, found, value)) {
     return false;
   }
   const bool bare = found.way == Way::kBare || found.way == Way::kInline;
@@ -277,6 +283,10 @@ bool is_authorization(std::string_view folded) { return folded.ends_with("author
 
 // Whether anything in it is not of a word: what most values fail, asked before all that costs more.
 bool could_be_secret(std::string_view value) {
+  constexpr std::size_t kLongestNumber = 20;
+  if (value.starts_with("0x") && value.size() <= kLongestNumber) {
+    return false;
+  }
   return value.size() >= 5 &&
          (has(value, kDigit) || !all_are(value, kWord | kDash | kDot) || value.size() >= 8);
 }
@@ -319,7 +329,8 @@ void judge(Scan& scan, Name name) {
   const std::string_view value = scan.part(found->begin, found->end);
   const bool in_name = name.begin > 0 && scan.text[name.begin - 1] == ':' &&
                        scan.text[name.begin] != '_' && found->begin == name.end + 1;
-  if (!could_be_secret(value) || in_name) {  // "arn:aws:...:secret:name"
+  const bool in_type = name.begin > 1 && scan.part(name.begin - 2, name.begin) == "::";
+  if (!could_be_secret(value) || in_name || in_type) {  // "arn:aws:...:secret:name", "AWS::Key"
     return;
   }
   std::array<char, kLongestName * 2 + 32> buffer;

@@ -107,8 +107,11 @@ void basic_at(Scan& scan, std::size_t begin) {
 }
 
 // After "authorization", whatever the case, with what parts a header from its value.
-void authorization(Scan& scan, std::size_t, std::size_t end) {
+void authorization(Scan& scan, std::size_t begin, std::size_t end) {
   const std::string_view text = scan.text;
+  if (begin > 0 && is(text[begin - 1], kLetter)) {
+    return;  // of something else's name
+  }
   constexpr std::size_t kMost = 24;
   std::size_t at = end;
   while (at < text.size() && at - end < kMost &&
