@@ -38,6 +38,7 @@ Json hidden_files(const Report& report) {
       object["link_of"] = base::printable(hidden.link_of);
     }
     object["below_hidden"] = hidden.below_hidden;
+    object["holds_secret"] = hidden.holds_secret;
     object["git"] = word(hidden.git);
     list.push_back(std::move(object));
   }
@@ -65,7 +66,7 @@ Json findings(const Report& report) {
   return list;
 }
 
-Json in_git(const Report& report) {
+Json files_in_git(const Report& report) {
   Json list = Json::array();
   for (const InGit& file : report.in_git) {
     Json object = named(file.path);
@@ -107,7 +108,7 @@ std::string to_json(const Report& report) {
     object["redacted"].push_back(std::move(entry));
   }
   object["findings"] = findings(report);
-  object["in_git"] = in_git(report);
+  object["in_git"] = files_in_git(report);
   object["unreadable"] = Json::array();
   for (const Unreadable& unreadable : report.unreadable) {
     Json entry = named(unreadable.path);

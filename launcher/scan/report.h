@@ -30,6 +30,11 @@ enum class GitState {
   kTracked,    // in git's index: committed, or about to be
 };
 
+// Whether git has the file, or would take it.
+inline bool in_git(GitState state) {
+  return state == GitState::kTracked || state == GitState::kUntracked;
+}
+
 // Paths are relative to Report::root, any bytes.
 
 // A file or directory that does not exist in a box.
@@ -42,7 +47,7 @@ struct Hidden {
   Rule rule;
   std::string link_of;        // kHardLink: the file that this is another name of
   bool below_hidden = false;  // in a hidden directory, which is listed as well
-  bool holds_secret = false;  // a regular file with something in it that could be one
+  bool holds_secret = false;  // a file with something in it that could be one
   GitState git = GitState::kNone;
 };
 

@@ -70,17 +70,17 @@ Json result(Rules& rules, const std::string& kind, const std::string& title,
 }
 
 Json hidden_file(Rules& rules, const Hidden& hidden) {
-  const bool in_git = hidden.git == GitState::kTracked || hidden.git == GitState::kUntracked;
+  const bool fault = hidden.holds_secret && in_git(hidden.git);
   std::string message = "A box does not see this file";
   message += hidden.rule.text.empty()
                  ? "."
                  : " (" + base::printable(hidden.rule.text) + ", " + hidden.rule.place + ").";
-  if (in_git) {
+  if (fault) {
     message += hidden.git == GitState::kTracked ? " Git tracks it." : " No rule of git ignores it.";
   }
   Json object =
       result(rules, kSecretFile, "A file that holds secrets by its name", message, hidden.path);
-  if (in_git) {
+  if (fault) {
     object["level"] = "error";
   } else {
     object["kind"] = "informational";
@@ -109,8 +109,8 @@ Json finding_result(Rules& rules, const Finding& finding) {
   Json object = result(rules, finding.kind, finding.title,
                        finding.title + "." + copy + " " + done(finding.action), finding.path);
   // Redacted or not, nobody but a box is kept from it; in git it goes further than this machine.
-  const bool in_git = finding.git == GitState::kTracked || finding.git == GitState::kUntracked;
-  object["level"] = in_git || finding.action == policy::Detect::kReport ? "error" : "warning";
+  object["level"] =
+      in_git(finding.git) || finding.action == policy::Detect::kReport ? "error" : "warning";
   object["locations"][0]["physicalLocation"]["region"] = {{"startLine", finding.line},
                                                           {"startColumn", finding.column},
                                                           {"endLine", finding.end_line},

@@ -44,7 +44,7 @@ void add_git(const std::string& root, const std::vector<std::string>& repositori
              Report& report) {
   std::vector<std::string> paths;
   for (const Hidden& hidden : report.hidden) {
-    if (hidden.holds_secret) {
+    if (!hidden.directory) {
       paths.push_back(hidden.path);
     }
   }
@@ -57,11 +57,11 @@ void add_git(const std::string& root, const std::vector<std::string>& repositori
   GitAnswer answer = ask_git(root, repositories, paths);
   std::size_t at = 0;
   for (Hidden& hidden : report.hidden) {
-    if (!hidden.holds_secret) {
+    if (hidden.directory) {
       continue;
     }
     hidden.git = answer.states[at];
-    if (hidden.git == GitState::kTracked || hidden.git == GitState::kUntracked) {
+    if (hidden.holds_secret && in_git(hidden.git)) {
       const int number = answer.repositories[at];
       add_in_git(hidden, number < 0 ? "" : repositories[static_cast<std::size_t>(number)], report);
     }

@@ -123,7 +123,10 @@ void add_hidden(const Report& report, Text& text) {
   text.heading(kBold, "Hidden: these do not exist in a box (" + std::to_string(number) + ")");
   for (const Hidden& hidden : report.hidden) {
     if (listed(hidden)) {
-      text.line(hidden.path + (hidden.directory ? "/" : ""), why(hidden), for_people(hidden.git));
+      text.line(hidden.path + (hidden.directory ? "/" : ""), why(hidden),
+                in_git(hidden.git) && !hidden.holds_secret
+                    ? "in git or not ignored, holds no secret"
+                    : for_people(hidden.git));
     }
   }
   text.end_list();

@@ -248,6 +248,8 @@ class Tree(ScanTest):
         self.write("g/.env", f"TOKEN=op://vault/item/field\nKEY={CANARY}\n")
         self.write("d/.npmrc", "registry=https://registry.example/\n")
         os.link(self.project / "d/.npmrc", self.project / "d/other")
+        self.write(".aws/credentials", f"aws_secret_access_key = {CANARY}\n", self.home)
+        os.link(self.home / ".aws/credentials", self.project / "notes.txt")
         (self.project / "link.env").symlink_to("src/main.c")
         (self.project / "link").symlink_to(".env")
         self.trust()
@@ -262,7 +264,8 @@ class Tree(ScanTest):
                                 "echo \"$name\"; fi; done", stdin=names.encode() + b"\n",
                                 ).splitlines())
         self.assertEqual(set(self.hidden(report)), everything - seen)
-        self.assertIn("src/copy.txt", self.hidden(report))
+        for name in ("src/copy.txt", "notes.txt", "f/.env"):
+            self.assertIn(name, self.hidden(report))
         self.assertIn("src/main.c", seen)
         self.assertIn("e/.env", seen)
 
@@ -320,7 +323,11 @@ class Contents(ScanTest):
     def test_a_hidden_file_without_a_secret_is_no_fault_in_git(self):
         self.git("init", "-q")
         self.write(".env", "DEBUG=true\nPORT=3000\n")
-        self.assertEqual(self.states(self.scan(status=0)), {".env": "none"})
+        report = self.scan(status=0)
+        self.assertEqual(self.states(report), {".env": "untracked"})
+        self.assertFalse(report["hidden"][0]["holds_secret"])
+        self.assertEqual(json.loads(self.agentbox("scan", "--sarif").stdout)["runs"][0]["results"][0]["level"],
+                         "none")
         self.write(".env", "DEBUG=true\nDB_PASSWORD=Gh7!kq\n")
         self.assertEqual(self.states(self.scan(status=1)), {".env": "untracked"})
 
