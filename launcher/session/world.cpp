@@ -243,6 +243,14 @@ view::Config World::configure(Mounted& mounted, box::Handles& handles) {
     config.files = &decisions_.files;
     config.secrets = search_.get();
     config.contents = &decisions_.contents;
+    config.hidden_changed = [this, tree = SecretSearch::Tree{mounted.root, mounted.prefix}](
+                                const std::string& path) {
+      try {
+        search_->reread(tree, path);
+      } catch (const Error&) {
+        recorder_.fail(std::current_exception());
+      }
+    };
     config.prefix = mounted.prefix;
     config.worktrees = {.git_directory = git_directory_, .project = project_.root};
     config.hidden_elsewhere = credential_files(identity_);
@@ -255,15 +263,13 @@ void World::serve(box::Handles& handles) {
     masked_->start(handles);
   }
   if (!handles.views.empty()) {
-    search_ = std::make_unique<SecretSearch>([this] {
-      for (const std::unique_ptr<view::View>& view : views_) {
-        view->judge_again();
-      }
-    });
+    start_search();
   }
   for (std::size_t i = 0; i < handles.views.size(); ++i) {
-    views_.push_back(
-        std::make_unique<view::View>(std::move(handles.views[i]), configure(mounted_[i], handles)));
+    auto view =
+        std::make_unique<view::View>(std::move(handles.views[i]), configure(mounted_[i], handles));
+    const std::lock_guard lock(views_mutex_);
+    views_.push_back(std::move(view));
   }
   if (!handles.sockets.empty()) {
     egress_ = std::make_unique<egress::Egress>(
@@ -276,6 +282,32 @@ void World::finish() {
   if (masked_ != nullptr) {
     masked_->cover(decisions_.files, recorder_);
   }
+}
+
+World::~World() {
+  if (search_) {
+    search_->stop();  // a view's end waits for who waits for it
+  }
+}
+
+void World::start_search() {
+  std::vector<SecretSearch::Tree> trees;
+  for (const Mounted& mounted : mounted_) {
+    if (!mounted.home) {
+      trees.push_back({.root = mounted.root, .prefix = mounted.prefix});
+    }
+  }
+  search_ = std::make_unique<SecretSearch>(
+      decisions_.files, std::move(trees), credential_files(identity_),
+      SecretSearch::Callbacks{
+          .changed =
+              [this] {
+                const std::lock_guard lock(views_mutex_);
+                for (const std::unique_ptr<view::View>& view : views_) {
+                  view->judge_again();
+                }
+              },
+          .failed = [this](std::exception_ptr failure) { recorder_.fail(std::move(failure)); }});
 }
 
 void World::know(const std::vector<Released>& released) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -51,6 +52,8 @@ class World {
   // The layer must outlive this.
   std::vector<review::Part> parts() const;
   void cover(const review::Layer& layer);
+  ~World();
+
   // What the box is to be; complete after construction.
   const box::Plan& plan() const { return plan_; }
   // Whether the command will find this absolute path.
@@ -78,6 +81,7 @@ class World {
 
   void add_network();
   view::Config configure(Mounted& mounted, box::Handles& handles);
+  void start_search();
 
   const Identity& identity_;
   const Project& project_;
@@ -88,6 +92,7 @@ class World {
   std::vector<Mounted> mounted_;
   std::string git_directory_;  // of which the box may make linked worktrees; empty: of none
   std::unique_ptr<SecretSearch> search_;  // of the views
+  std::mutex views_mutex_;
   std::vector<std::unique_ptr<view::View>> views_;
   std::unique_ptr<MaskedFiles> masked_;  // instead of them
   std::unique_ptr<egress::Egress> egress_;

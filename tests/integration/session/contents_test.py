@@ -1,11 +1,10 @@
 """What a box can read of secrets in files with ordinary names."""
 import base64
 import json
-import os
 import subprocess
 import unittest
 
-from sandbox import SessionTest
+from sandbox import AGENTBOX, SessionTest
 
 # Looks like what a service hands out, and is none.
 TOKEN = "ghp_" + "aZ3kQ9xT7bLm2VnR8cWd5YpJ4hGs6FuE1oAi"
@@ -72,6 +71,40 @@ class Contents(SessionTest):
         self.assertTrue(output.startswith("the word is " + "*" * len(PASSWORD) + " here\nsent ****"))
         # The end of a value in base64 depends on what follows it.
         self.assertNotIn(base64.b64encode(PASSWORD.encode()).decode()[:-3], output)
+
+    def test_copies_of_what_a_hidden_file_holds(self):
+        # Control: without the hidden file it is a word like any other.
+        self.write("notes.txt", f"the word is {PASSWORD} here\n")
+        self.assertIn(PASSWORD, self.run_box("cat notes.txt"))
+        self.write(".env", f"DB_PASSWORD={PASSWORD}\nPORT=3000\n")
+        self.write("build.log", "Authorization: Basic " +
+                   base64.b64encode(b"admin:" + PASSWORD.encode()).decode() + "\n")
+        self.write("note.ipynb", json.dumps({"cells": [{"source": [f"p = '{PASSWORD}'"]}]}))
+        with open(self.project / "big.txt", "w") as big:
+            big.write("line of ordinary text\n" * 200_000 + PASSWORD + "\n")
+        output = self.read_all_ways("notes.txt") + self.run_box("cat build.log note.ipynb; rg . || "
+                                                                "grep -r . .; tail -c 99 big.txt")
+        self.assertNotIn(PASSWORD, output)
+        self.assertNotIn(PASSWORD[3:11], output)
+        self.assertNotIn(base64.b64encode(b"admin:" + PASSWORD.encode()).decode()[10:26], output)
+        self.assertIn("the word is **", output)
+        reasons = {r["reason"] for r in self.records() if r["event"] == "find"}
+        self.assertIn("value of .env", reasons)
+
+    def test_a_hidden_file_that_appears_later(self):
+        self.write("notes.txt", f"the word is {PASSWORD} here\n")
+        # Looked up before, so that the change is told.
+        box = subprocess.Popen(
+            [AGENTBOX, "run", "--", "sh", "-c",
+             "ls -a . >/dev/null; cat notes.txt; echo up; read go; sleep 1; cat notes.txt"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=self.project, env=self.environment,
+            text=True)
+        self.assertIn(PASSWORD, box.stdout.readline())
+        box.stdout.readline()
+        self.write(".env", f"DB_PASSWORD={PASSWORD}\n")
+        output, _ = box.communicate("go\n", timeout=60)
+        self.assertIn("the word is ****", output)
+        self.assertNotIn(PASSWORD, output)
 
 
 if __name__ == "__main__":
