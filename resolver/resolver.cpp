@@ -8,6 +8,7 @@
 
 #include "base/directories.h"
 #include "base/error.h"
+#include "resolver/backends/doppler.h"
 #include "resolver/backends/env.h"
 #include "resolver/backends/file.h"
 #include "resolver/backends/local.h"
@@ -162,6 +163,7 @@ Resolver::Resolver() {
   add("local", std::make_shared<LocalBackend>(base::state_directory() + "/local"));
   add("env", std::make_shared<EnvBackend>());
   add("file", std::make_shared<FileBackend>());
+  add("doppler", std::make_shared<DopplerBackend>());
   add("vault", std::make_shared<VaultBackend>());
 }
 

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 
 #include "base/encode.h"
 #include "base/error.h"
@@ -52,19 +51,6 @@ Failed rate_limited(const std::string& message, std::chrono::seconds wait) {
   return {Failure::kRateLimited, message,
           wait.count() > 0 ? "try again in " + std::to_string(wait.count()) + " seconds"
                            : "wait a minute, then try again"};
-}
-
-std::chrono::seconds retry_after(const HttpResponse& response) {
-  const auto header = response.headers.find("retry-after");
-  int seconds = 0;
-  if (header != response.headers.end()) {
-    const std::string& text = header->second;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-    if (error != std::errc() || end != text.data() + text.size() || seconds < 0) {
-      seconds = 0;
-    }
-  }
-  return std::chrono::seconds(seconds);
 }
 
 std::string server_words(std::string_view words,

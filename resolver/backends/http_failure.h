@@ -20,9 +20,6 @@ Failed explain_http_failure(const HttpFailure& failure, std::string_view address
 // Too many requests, with the wait that the server asks for (0: it does not say).
 Failed rate_limited(const std::string& message, std::chrono::seconds wait);
 
-// The seconds of Retry-After; 0 if it is not there or a date, which only the retries understand.
-std::chrono::seconds retry_after(const HttpResponse& response);
-
 // A server's own words, printable and at most 300 bytes; a remark in their place if they quote one
 // of the credentials.
 std::string server_words(std::string_view words,

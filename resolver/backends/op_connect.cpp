@@ -7,8 +7,8 @@
 
 #include "base/encode.h"
 #include "resolver/backends/http_failure.h"
+#include "resolver/backends/json_reply.h"
 #include "resolver/backends/op_item.h"
-#include "resolver/document.h"
 
 namespace agentbox::resolver {
 
@@ -16,18 +16,15 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr const char* kAddress = "OP_CONNECT_HOST";
+constexpr const char* kAuthority = "SSL_CERT_FILE";
+
 // Vault or item IDs in the Connect API's specification.
 bool is_id(std::string_view text) {
   return text.size() == 26 && std::all_of(text.begin(), text.end(), [](char c) {
            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z');
          });
 }
-
-struct Reply {
-  int status = 0;
-  Secret body;                       // of a file's content
-  std::optional<Document> document;  // of everything else
-};
 
 // An item that is wanted, on its way from names to fields.
 struct Item {
@@ -94,12 +91,12 @@ class Call {
                                      [](const Item& item) { return is_id(item.vault); });
     std::optional<Document> vaults;
     if (!all_ids) {
-      std::variant<Reply, Failed> outcome = ask_one("/vaults");
+      JsonOutcome outcome = ask_one("/vaults");
       if (const auto* failed = std::get_if<Failed>(&outcome)) {
         fail_all(*failed);
         return;
       }
-      auto& reply = std::get<Reply>(outcome);
+      auto& reply = std::get<JsonReply>(outcome);
       if (reply.status != 200 || !reply.document || !reply.document->root().is_array()) {
         fail_all(explain(reply, "its vaults"));
         return;
@@ -151,14 +148,14 @@ class Call {
       requests.push_back(
           get("/vaults/" + percent_encode(item->vault_id) + "/items/" + percent_encode(item->id)));
     }
-    std::vector<std::variant<Reply, Failed>> outcomes = ask(requests);
+    std::vector<JsonOutcome> outcomes = ask(requests);
     for (std::size_t i = 0; i < open.size(); ++i) {
       Item& item = *open[i];
       if (const auto* failed = std::get_if<Failed>(&outcomes[i])) {
         item.failed = *failed;
         continue;
       }
-      auto& reply = std::get<Reply>(outcomes[i]);
+      auto& reply = std::get<JsonReply>(outcomes[i]);
       if (reply.status == 200 && reply.document && reply.document->root().is_object()) {
         item.document = std::move(reply.document);
       } else if (item.id == item.title && (reply.status == 404 || reply.status == 400)) {
@@ -177,18 +174,18 @@ class Call {
       requests.push_back(
           get(items_path(*item) + "?filter=" + percent_encode("title eq \"" + item->title + "\"")));
     }
-    std::vector<std::variant<Reply, Failed>> outcomes = ask(requests);
+    std::vector<JsonOutcome> outcomes = ask(requests);
     for (std::size_t i = 0; i < open.size(); ++i) {
       choose_item(*open[i], outcomes[i], true);
     }
   }
 
-  void choose_item(Item& item, std::variant<Reply, Failed>& outcome, bool filtered) {
+  void choose_item(Item& item, JsonOutcome& outcome, bool filtered) {
     if (const auto* failed = std::get_if<Failed>(&outcome)) {
       item.failed = *failed;
       return;
     }
-    const auto& reply = std::get<Reply>(outcome);
+    const auto& reply = std::get<JsonReply>(outcome);
     if (reply.status != 200 || !reply.document || !reply.document->root().is_array()) {
       item.failed = explain(reply, "the items of vault " + base::printable(item.vault));
       return;
@@ -210,8 +207,8 @@ class Call {
       item.failed = ambiguous("item " + base::printable(item.title), ids);
     } else if (filtered) {
       // The server compares exactly; the whole list may hold it in other letters, or one near it.
-      std::variant<Reply, Failed> all = ask_one(items_path(item));
-      const auto* answer = std::get_if<Reply>(&all);
+      JsonOutcome all = ask_one(items_path(item));
+      const auto* answer = std::get_if<JsonReply>(&all);
       if (answer != nullptr && answer->status == 200) {
         choose_item(item, all, false);
       } else {
@@ -231,18 +228,24 @@ class Call {
     if (auto* secret = std::get_if<Secret>(&part)) {
       return Value{std::move(*secret), version};
     }
-    std::variant<Reply, Failed> outcome =
-        ask_one("/vaults/" + percent_encode(item.vault_id) + "/items/" + percent_encode(item.id) +
-                    "/files/" + percent_encode(std::get<OpFile>(part).id) + "/content",
-                true);
-    if (auto* failed = std::get_if<Failed>(&outcome)) {
-      return std::move(*failed);
+    return read_file(item, std::get<OpFile>(part).id, version);
+  }
+
+  Answer read_file(const Item& item, const std::string& id, const std::string& version) {
+    HttpResult result = http_.run_one(get(items_path(item) + "/" + percent_encode(item.id) +
+                                          "/files/" + percent_encode(id) + "/content"),
+                                      deadline_);
+    if (const auto* failure = std::get_if<HttpFailure>(&result)) {
+      return explain_http_failure(*failure, kAddress, kAuthority);
     }
-    auto& reply = std::get<Reply>(outcome);
-    if (reply.status != 200) {
-      return explain(reply, "file " + base::printable(reference.path.back()));
+    auto& response = std::get<HttpResponse>(result);
+    if (response.status == 200) {
+      return Value{std::move(response.body), version};
     }
-    return Value{std::move(reply.body), version};
+    JsonReply reply;
+    reply.status = response.status;
+    reply.document = Document::parse(std::move(response.body));
+    return explain(reply, "a file of item " + base::printable(item.title));
   }
 
   static Failed no_item(const Item& item, const std::vector<std::string>& titles) {
@@ -271,36 +274,18 @@ class Call {
     return request;
   }
 
-  std::variant<Reply, Failed> ask_one(const std::string& path, bool content = false) {
+  JsonOutcome ask_one(const std::string& path) {
     const HttpRequest request = get(path);
-    return std::move(ask({&request, 1}, content).front());
+    return std::move(ask({&request, 1}).front());
   }
 
-  std::vector<std::variant<Reply, Failed>> ask(std::span<const HttpRequest> requests,
-                                               bool content = false) {
-    std::vector<std::variant<Reply, Failed>> outcomes;
-    for (HttpResult& result : http_.run(requests, deadline_)) {
-      if (const auto* failure = std::get_if<HttpFailure>(&result)) {
-        outcomes.emplace_back(explain_http_failure(*failure, "OP_CONNECT_HOST", "SSL_CERT_FILE"));
-        continue;
-      }
-      auto& response = std::get<HttpResponse>(result);
-      Reply reply;
-      reply.status = response.status;
-      if (content && reply.status == 200) {
-        reply.body = std::move(response.body);
-      } else {
-        reply.document = Document::parse(std::move(response.body));
-      }
-      outcomes.emplace_back(std::move(reply));
-    }
-    return outcomes;
+  std::vector<JsonOutcome> ask(std::span<const HttpRequest> requests) {
+    return ask_json(http_, requests, deadline_, kAddress, kAuthority);
   }
 
   // An answer that is not what was asked for.
-  Failed explain(const Reply& reply, const std::string& what) const {
-    const std::string words =
-        reply.document ? server_words(reply.document->root()["message"].text(), {token_}) : "";
+  Failed explain(const JsonReply& reply, const std::string& what) const {
+    const std::string words = server_words(reply.root()["message"].text(), {token_});
     const std::string message = "1Password Connect answered " + std::to_string(reply.status) +
                                 " for " + what + (words.empty() ? "" : ": " + words);
     switch (reply.status) {
@@ -312,7 +297,7 @@ class Call {
       case 404:
         return {Failure::kNotFound, message, "look in the 1Password app"};
       case 429:
-        return rate_limited(message, std::chrono::seconds(0));
+        return rate_limited(message, reply.retry_after());
       default:
         return {reply.status >= 500 ? Failure::kUnavailable : Failure::kInvalidResponse, message,
                 "look at OP_CONNECT_HOST: it must name a 1Password Connect server"};

@@ -54,7 +54,7 @@ bool is_path(const std::vector<std::string>& segments) {
 struct VaultBackend::Read {
   std::string name_space, path, version;
   std::vector<std::size_t> wanted;  // places in the list of references
-  std::optional<VaultReply> reply;
+  std::optional<JsonReply> reply;
   std::optional<Failed> failed;
 };
 
@@ -120,8 +120,8 @@ void VaultBackend::find_mounts(Reads& reads, std::string_view token, Clock::time
       read.failed = std::move(*failed);
       continue;
     }
-    auto& reply = std::get<VaultReply>(outcomes[i]);
-    const Document::Node data = reply.document ? reply.document->root()["data"] : Document::Node();
+    auto& reply = std::get<JsonReply>(outcomes[i]);
+    const Document::Node data = reply.root()["data"];
     Mount mount;
     if (reply.status == 200 && data["path"].is_string()) {
       mount.path = data["path"].text();
@@ -170,7 +170,7 @@ void VaultBackend::read_all(Reads& reads, std::string_view token, Clock::time_po
     if (auto* failed = std::get_if<Failed>(&outcomes[i])) {
       asked[i]->failed = std::move(*failed);
     } else {
-      asked[i]->reply = std::move(std::get<VaultReply>(outcomes[i]));
+      asked[i]->reply = std::move(std::get<JsonReply>(outcomes[i]));
     }
   }
 }
@@ -184,14 +184,14 @@ void VaultBackend::explain_failures(Reads& reads, std::string_view token,
     if (read.failed || !read.reply || read.reply->status < 400) {
       continue;
     }
-    const VaultReply& reply = *read.reply;
+    const JsonReply& reply = *read.reply;
     Failed failed = server_->explain(reply, token);
     const Mount* mount = mount_of(read);
     if (reply.status == 403) {
       if (!token_works) {
         auto self = server_->ask_one(
             server_->request("GET", "auth/token/lookup-self", read.name_space, token), deadline);
-        const auto* answer = std::get_if<VaultReply>(&self);
+        const auto* answer = std::get_if<JsonReply>(&self);
         token_works = answer == nullptr || answer->status != 403;
       }
       if (!*token_works) {
@@ -199,8 +199,7 @@ void VaultBackend::explain_failures(Reads& reads, std::string_view token,
         failed.hint = "the token has expired or was revoked: `vault login`, or renew VAULT_TOKEN";
       }
     } else if (reply.status == 404 && mount != nullptr && mount->kv) {
-      const Document::Node metadata =
-          reply.document ? reply.document->root()["data"]["metadata"] : Document::Node();
+      const Document::Node metadata = reply.root()["data"]["metadata"];
       if (metadata) {
         failed.message = "version " + metadata["version"].text() + " was " +
                          (metadata["destroyed"].is_true() ? "destroyed" : "deleted");
@@ -231,7 +230,7 @@ void VaultBackend::explain_absence(const Read& read, const Mount& mount, std::st
               "?list=true",
           read.name_space, token),
       deadline);
-  const auto* reply = std::get_if<VaultReply>(&outcome);
+  const auto* reply = std::get_if<JsonReply>(&outcome);
   if (reply != nullptr && reply->status == 200 && reply->document) {
     std::vector<std::string> names;
     const Document::Node keys = reply->document->root()["data"]["keys"];

@@ -9,13 +9,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // The failure in an outcome, if there is one.
-std::optional<Failed> failure_in(const VaultServer& server,
-                                 std::variant<VaultReply, Failed>& outcome,
+std::optional<Failed> failure_in(const VaultServer& server, JsonOutcome& outcome,
                                  std::string_view token) {
   if (auto* failed = std::get_if<Failed>(&outcome)) {
     return std::move(*failed);
   }
-  const auto& reply = std::get<VaultReply>(outcome);
+  const auto& reply = std::get<JsonReply>(outcome);
   if (reply.status >= 400) {
     return server.explain(reply, token);
   }
@@ -36,8 +35,7 @@ VaultSecretLease::VaultSecretLease(std::shared_ptr<VaultServer> server,
       lifetime_(lifetime),
       renewable_(renewable) {}
 
-std::variant<VaultReply, Failed> VaultSecretLease::ask(const char* operation,
-                                                       Clock::time_point deadline) {
+JsonOutcome VaultSecretLease::ask(const char* operation, Clock::time_point deadline) {
   HttpRequest request = server_->request("PUT", std::string("sys/leases/") + operation, name_space_,
                                          token_->reveal());
   SecretBuilder body;
@@ -52,7 +50,7 @@ std::optional<Failed> VaultSecretLease::renew(Clock::time_point deadline) {
   auto outcome = ask("renew", deadline);
   std::optional<Failed> failed = failure_in(*server_, outcome, token_->reveal());
   if (!failed) {
-    if (const auto& document = std::get<VaultReply>(outcome).document) {
+    if (const auto& document = std::get<JsonReply>(outcome).document) {
       lifetime_ = std::chrono::seconds(document->root()["lease_duration"].integer());
       renewable_ = document->root()["renewable"].is_true();
     }
@@ -79,7 +77,7 @@ std::optional<Failed> VaultLoginLease::renew(Clock::time_point deadline) {
       server_->request("POST", "auth/token/renew-self", "", token_->reveal()), deadline);
   std::optional<Failed> failed = failure_in(*server_, outcome, token_->reveal());
   if (!failed) {
-    if (const auto& document = std::get<VaultReply>(outcome).document) {
+    if (const auto& document = std::get<JsonReply>(outcome).document) {
       const Document::Node auth = document->root()["auth"];
       lifetime_ = std::chrono::seconds(auth["lease_duration"].integer());
       renewable_ = auth["renewable"].is_true();

@@ -26,8 +26,7 @@ class VaultSecretLease : public Lease {
   std::optional<Failed> revoke(std::chrono::steady_clock::time_point deadline) override;
 
  private:
-  std::variant<VaultReply, Failed> ask(const char* operation,
-                                       std::chrono::steady_clock::time_point deadline);
+  JsonOutcome ask(const char* operation, std::chrono::steady_clock::time_point deadline);
 
   std::shared_ptr<VaultServer> server_;
   std::shared_ptr<const Secret> token_;

@@ -152,7 +152,7 @@ VaultLogin::Outcome VaultLogin::log_in(const std::string& method, Secret body,
   if (auto* failed = std::get_if<Failed>(&outcome)) {
     return std::move(*failed);
   }
-  const auto& reply = std::get<VaultReply>(outcome);
+  const auto& reply = std::get<JsonReply>(outcome);
   if (reply.status >= 400) {
     Failed failed = server_.explain(reply, variable("SECRET_ID"));
     if (reply.status == 400 || reply.status == 403) {
@@ -177,7 +177,7 @@ std::optional<Failed> VaultLogin::unwrap(Clock::time_point deadline) {
   if (auto* failed = std::get_if<Failed>(&outcome)) {
     return std::move(*failed);
   }
-  const auto& reply = std::get<VaultReply>(outcome);
+  const auto& reply = std::get<JsonReply>(outcome);
   if (reply.status >= 400) {
     Failed failed = server_.explain(reply, variable("WRAPPED_TOKEN"));
     if (reply.status == 400 || reply.status == 403) {

@@ -20,16 +20,8 @@ Http::Options http_options(const Environment& environment) {
   return options;
 }
 
-VaultReply reply_of(HttpResponse response) {
-  VaultReply reply;
-  reply.status = response.status;
-  reply.retry_after = retry_after(response);
-  reply.document = Document::parse(std::move(response.body));
-  return reply;
-}
-
 // Its "errors", in one line. Some are lists with a headline and bullets.
-std::string errors_of(const VaultReply& reply, std::string_view token) {
+std::string errors_of(const JsonReply& reply, std::string_view token) {
   std::string words;
   if (reply.document) {
     const Document::Node errors = reply.document->root()["errors"];
@@ -82,25 +74,17 @@ HttpRequest VaultServer::request(std::string_view method, std::string_view path,
   return request;
 }
 
-std::vector<std::variant<VaultReply, Failed>> VaultServer::ask(
-    std::span<const HttpRequest> requests, std::chrono::steady_clock::time_point deadline) {
-  std::vector<std::variant<VaultReply, Failed>> replies;
-  for (HttpResult& result : http_.run(requests, deadline)) {
-    if (const auto* failure = std::get_if<HttpFailure>(&result)) {
-      replies.emplace_back(explain_http_failure(*failure, kAddress, kAuthority));
-    } else {
-      replies.emplace_back(reply_of(std::get<HttpResponse>(std::move(result))));
-    }
-  }
-  return replies;
+std::vector<JsonOutcome> VaultServer::ask(std::span<const HttpRequest> requests,
+                                          std::chrono::steady_clock::time_point deadline) {
+  return ask_json(http_, requests, deadline, kAddress, kAuthority);
 }
 
-std::variant<VaultReply, Failed> VaultServer::ask_one(
-    const HttpRequest& request, std::chrono::steady_clock::time_point deadline) {
+JsonOutcome VaultServer::ask_one(const HttpRequest& request,
+                                 std::chrono::steady_clock::time_point deadline) {
   return std::move(ask({&request, 1}, deadline).front());
 }
 
-Failed VaultServer::explain(const VaultReply& reply, std::string_view token) const {
+Failed VaultServer::explain(const JsonReply& reply, std::string_view token) const {
   const std::string words = errors_of(reply, token);
   const std::string message =
       "Vault answered " + std::to_string(reply.status) + (words.empty() ? "" : ": " + words);
@@ -116,7 +100,7 @@ Failed VaultServer::explain(const VaultReply& reply, std::string_view token) con
     case 404:
       return {Failure::kNotFound, message, "look with `vault kv list`"};
     case 429:
-      return rate_limited(message, reply.retry_after);
+      return rate_limited(message, reply.retry_after());
     case 501:
       return {Failure::kUnavailable, message, "it is not initialised: `vault operator init`"};
     case 503:

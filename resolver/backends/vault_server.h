@@ -10,19 +10,12 @@
 #include <variant>
 #include <vector>
 
-#include "resolver/document.h"
+#include "resolver/backends/json_reply.h"
 #include "resolver/environment.h"
 #include "resolver/http.h"
 #include "resolver/resolver.h"
 
 namespace agentbox::resolver {
-
-// What one request brought (Vault HTTP API, "Error Response" and "Response-wrapping").
-struct VaultReply {
-  int status = 0;
-  std::optional<Document> document;  // none if the body is empty or not JSON
-  std::chrono::seconds retry_after{0};
-};
 
 class VaultServer {
  public:
@@ -38,14 +31,13 @@ class VaultServer {
                       std::string_view token) const;
 
   // One reply each, or why there is none. Thread-safe, as Http is.
-  std::vector<std::variant<VaultReply, Failed>> ask(std::span<const HttpRequest> requests,
-                                                    std::chrono::steady_clock::time_point deadline);
-  std::variant<VaultReply, Failed> ask_one(const HttpRequest& request,
-                                           std::chrono::steady_clock::time_point deadline);
+  std::vector<JsonOutcome> ask(std::span<const HttpRequest> requests,
+                               std::chrono::steady_clock::time_point deadline);
+  JsonOutcome ask_one(const HttpRequest& request, std::chrono::steady_clock::time_point deadline);
 
   // What a status of 400 or more means, in the server's words where it has any. 403 is
   // kPermissionDenied: only Vault knows whether token or policy is at fault.
-  Failed explain(const VaultReply& reply, std::string_view token) const;
+  Failed explain(const JsonReply& reply, std::string_view token) const;
 
  private:
   std::string address_, namespace_;

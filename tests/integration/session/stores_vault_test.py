@@ -44,24 +44,6 @@ CONNECT = {
 }
 
 
-class StoreTest(SessionTest):
-    def serve(self, kind, config):
-        directory = pathlib.Path(tempfile.mkdtemp(prefix="agentbox-stand-in-"))
-        self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
-        (directory / "config.json").write_text(json.dumps(config))
-        server = kind(directory).start()
-        self.addCleanup(server.stop)
-        return server
-
-    def env_file(self, text):
-        return "--env-file=" + str(self.write("references", text, base=self.home))
-
-    def everything_written(self):
-        """What a session leaves: the log and its report."""
-        state = self.home / ".local/state/agentbox"
-        return b"".join(p.read_bytes() for p in state.rglob("*") if p.is_file())
-
-
 class Vault(StoreTest):
     def setUp(self):
         super().setUp()
