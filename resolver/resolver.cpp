@@ -11,6 +11,7 @@
 #include "resolver/backends/doppler.h"
 #include "resolver/backends/env.h"
 #include "resolver/backends/file.h"
+#include "resolver/backends/infisical.h"
 #include "resolver/backends/local.h"
 #include "resolver/backends/op.h"
 #include "resolver/backends/vault.h"
@@ -164,6 +165,7 @@ Resolver::Resolver() {
   add("env", std::make_shared<EnvBackend>());
   add("file", std::make_shared<FileBackend>());
   add("doppler", std::make_shared<DopplerBackend>());
+  add("infisical", std::make_shared<InfisicalBackend>());
   add("vault", std::make_shared<VaultBackend>());
 }
 

@@ -1,20 +1,12 @@
 """References to Vault and to 1Password Connect, from a policy to a box."""
 import json
 import os
-import os
-import pathlib
-import shutil
 import subprocess
-import sys
-import tempfile
 import unittest
 
-STORES = pathlib.Path(__file__).resolve().parent.parent / "stores"
-sys.path.insert(0, str(STORES))
-
-import op_connect  # noqa: E402
-import vault  # noqa: E402
-from sandbox import SessionTest  # noqa: E402
+from stores import StoreTest  # first: it makes the stand-ins importable
+import op_connect
+import vault
 
 TOKEN = "hvs.canary-token-9f21"
 VALUE = "canary-value-77ab"
