@@ -1,15 +1,12 @@
 #include "launcher/session/history.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -31,9 +28,7 @@ namespace {
 using base::Error;
 using base::Status;
 using nlohmann::json;
-using Clock = std::chrono::steady_clock;
 
-constexpr auto kPatience = std::chrono::milliseconds(150);
 constexpr int kNice = 10;  // the box comes first
 constexpr const char* kTellsMore = "agentbox scan --history";
 
@@ -70,20 +65,12 @@ class ProgressLine {
   std::jthread thread_;
 };
 
-void note_failure(const Error& error, Recorder& recorder) {
-  audit::Record record;
-  record.event = "history";
-  record.outcome = "not searched";
-  record.error = error.what();
-  recorder.note(std::move(record));
-}
-
 void say_word(int fd, const json& word) {
   base::write_all(fd, word.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
 json done(const history::Report& report) {
-  return {{"done", true}, {"secrets", report.secrets()}, {"searched", report.searched}};
+  return {{"secrets", report.secrets()}, {"searched", report.searched}};
 }
 
 // The whole life of the searching process.
@@ -93,11 +80,6 @@ void search(const history::Options& options, int words, bool awaited) {
   mine.progress = &progress;
   try {
     history::Scan scan(mine);
-    std::optional<history::Report> known;
-    if (!awaited) {
-      known = scan.known();
-      say_word(words, {{"secrets", known ? known->secrets() : 0}});
-    }
     std::optional<ProgressLine> line;
     if (awaited) {
       line.emplace(progress);
@@ -137,7 +119,7 @@ void become_searcher(pid_t parent, bool awaited) {
 }  // namespace
 
 struct HistorySearch::Word {
-  bool done = false;
+  bool ended = false;  // it was searched, or there is an error
   std::size_t secrets = 0;
   std::size_t searched = 0;
   std::optional<Error> error = {};
@@ -160,7 +142,7 @@ history::Options history_options(const Project& project, const policy::Policy& p
 }
 
 HistorySearch::HistorySearch(const Prepared& prepared, const policy::FileRules& files)
-    : choice_(prepared.policy.history), start_(Clock::now()) {
+    : prepared_(prepared), files_(files), choice_(prepared.policy.history) {
   if (choice_ == policy::History::kFilter) {
     throw Error(Status::kConfiguration,
                 "the policy says \"history\": \"filter\", which this version cannot do",
@@ -194,101 +176,88 @@ HistorySearch::~HistorySearch() {
   }
 }
 
-std::optional<HistorySearch::Word> HistorySearch::next(Clock::time_point until) {
+HistorySearch::Word HistorySearch::wait() {
+  std::string line;
+  char bytes[4096];
   for (;;) {
-    if (const std::size_t end = buffer_.find('\n'); end != std::string::npos) {
-      const json word = json::parse(buffer_.substr(0, end));
-      buffer_.erase(0, end + 1);
-      Word result = {.done = word.value("done", false),
-                     .secrets = word.value("secrets", std::size_t{0}),
-                     .searched = word.value("searched", std::size_t{0})};
-      if (word.contains("error")) {
-        result.error.emplace(
-            static_cast<Status>(word.value("status", static_cast<int>(Status::kFailed))),
-            word.at("error").get<std::string>(), word.value("hint", std::string()));
-      }
-      return result;
+    const ssize_t n = ::read(words_.get(), bytes, sizeof bytes);
+    if (n > 0) {
+      line.append(bytes, static_cast<std::size_t>(n));
+    } else if (n == 0 || errno != EINTR) {
+      break;
     }
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
-    pollfd ready = {.fd = words_.get(), .events = POLLIN, .revents = 0};
-    const int limit = until == Clock::time_point::max()
-                          ? -1
-                          : static_cast<int>(std::clamp<long>(left, 0, kPatience.count()));
-    const int polled = ::poll(&ready, 1, limit);
-    if (polled < 0 && errno == EINTR) {
-      continue;
-    }
-    char bytes[4096];
-    const ssize_t n = polled > 0 ? ::read(words_.get(), bytes, sizeof bytes) : 0;
-    if (n <= 0) {
-      ended_ = polled != 0;
-      return std::nullopt;
-    }
-    buffer_.append(bytes, static_cast<std::size_t>(n));
   }
+  Word word;
+  if (line.empty() || line.back() != '\n') {
+    return word;
+  }
+  const json said = json::parse(line);
+  word.secrets = said.value("secrets", std::size_t{0});
+  word.searched = said.value("searched", std::size_t{0});
+  word.ended = true;
+  if (said.contains("error")) {
+    word.error.emplace(static_cast<Status>(said.value("status", static_cast<int>(Status::kFailed))),
+                       said.at("error").get<std::string>(), said.value("hint", std::string()));
+  }
+  return word;
 }
 
 void HistorySearch::require_clean() {
   if (choice_ != policy::History::kRefuse) {
     return;
   }
-  const std::optional<Word> word = next(Clock::time_point::max());
-  if (!word) {
+  const Word word = wait();
+  if (!word.ended) {
     throw Error(Status::kFailed, "the search of the git history ended early",
                 std::string("`") + kTellsMore + "` shows why");
   }
-  if (word->error) {
-    throw *word->error;
+  if (word.error) {
+    throw *word.error;
   }
-  if (word->secrets > 0) {
+  if (word.secrets > 0) {
     throw Error(Status::kDenied,
-                counted(word->secrets) + ", and the policy says \"history\": \"refuse\"",
+                counted(word.secrets) + ", and the policy says \"history\": \"refuse\"",
                 std::string("`") + kTellsMore + "` lists them and says how to get rid of them");
   }
 }
 
-void HistorySearch::say() {
+void HistorySearch::say() const {
   if (choice_ != policy::History::kWarn) {
     return;
   }
-  const std::optional<Word> word = next(start_ + kPatience);
-  if (!word) {
-    return;
-  }
-  if (word->error) {
-    failure_ = word->error;
-    std::fprintf(stderr, "agentbox: the git history cannot be searched: %s\n",
-                 base::printable(word->error->what()).c_str());
-  } else if (word->secrets > 0) {
-    std::fprintf(stderr, "agentbox: %s (%s)\n", counted(word->secrets).c_str(), kTellsMore);
+  try {
+    const policy::ContentRules contents(prepared_.policy);
+    const std::optional<history::Report> known =
+        history::Scan(history_options(prepared_.project, prepared_.policy, files_, contents))
+            .known();
+    if (known && known->secrets() > 0) {
+      std::fprintf(stderr, "agentbox: %s (%s)\n", counted(known->secrets()).c_str(), kTellsMore);
+    }
+  } catch (const Error&) {
+    // What cannot be looked at cannot be searched either: the log will say so.
   }
 }
 
 void HistorySearch::record(Recorder& recorder) {
-  if (failure_) {
-    note_failure(*failure_, recorder);
-  } else if (choice_ == policy::History::kWarn) {
+  if (choice_ == policy::History::kWarn) {
     thread_ = std::thread([this, &recorder] { wait_and_record(recorder); });
   }
 }
 
 void HistorySearch::wait_and_record(Recorder& recorder) {
-  while (!ended_) {
-    const std::optional<Word> word = next(Clock::time_point::max());
-    if (!word) {
-      continue;
-    }
-    if (word->error) {
-      note_failure(*word->error, recorder);
-    } else if (word->done && word->secrets > 0) {
-      audit::Record record;
-      record.event = "history";
-      record.outcome = counted(word->secrets);
-      record.reason = std::to_string(word->searched) + " new objects searched";
-      recorder.note(std::move(record));
-    }
+  const Word word = wait();
+  audit::Record record;
+  record.event = "history";
+  if (word.error) {
+    record.outcome = "not searched";
+    record.error = word.error->what();
+  } else if (word.secrets > 0) {
+    record.outcome = counted(word.secrets);
+    record.reason = std::to_string(word.searched) + " new objects searched";
+  } else {
+    return;
   }
+  recorder.note(std::move(record));
 }
 
 }  // namespace agentbox::session

@@ -3,12 +3,9 @@
 
 #include <sys/types.h>
 
-#include <chrono>
-#include <optional>
 #include <string>
 #include <thread>
 
-#include "base/error.h"
 #include "base/unique_fd.h"
 #include "launcher/history/scan.h"
 #include "launcher/session/prepared.h"
@@ -29,7 +26,8 @@ class HistorySearch {
  public:
   // Call while this process has a single thread and holds no value. Throws base::SystemError, and
   // kConfiguration for `history: "filter"`.
-  explicit HistorySearch(const Prepared& prepared, const policy::FileRules& files);
+  // Both must outlive this.
+  HistorySearch(const Prepared& prepared, const policy::FileRules& files);
   ~HistorySearch();
   HistorySearch(const HistorySearch&) = delete;
   HistorySearch& operator=(const HistorySearch&) = delete;
@@ -39,27 +37,25 @@ class HistorySearch {
   // once.
   void require_clean();
 
-  // One line on standard error if secrets are known already: waits for that no longer than 150 ms
-  // from the start, and not at all if something must be read first.
-  void say();
+  // One line on standard error if secrets are known from an earlier search and nothing has changed
+  // since. Waits for nothing and reads no object.
+  void say() const;
 
   // Notes on the log what is found, when it is. Starts a thread; block signals meanwhile. The
   // recorder must outlive this.
   void record(Recorder& recorder);
 
  private:
-  // What the process says, in one line of JSON each.
+  // What the process says, in one line of JSON, before it ends.
   struct Word;
-  std::optional<Word> next(std::chrono::steady_clock::time_point until);
+  Word wait();
   void wait_and_record(Recorder& recorder);
 
+  const Prepared& prepared_;
+  const policy::FileRules& files_;
   const policy::History choice_;
-  const std::chrono::steady_clock::time_point start_;
   pid_t process_ = -1;
   base::UniqueFd words_;
-  std::string buffer_;
-  bool ended_ = false;
-  std::optional<base::Error> failure_;
   std::thread thread_;
 };
 
