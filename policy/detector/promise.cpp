@@ -152,10 +152,10 @@ constexpr std::string_view kOther[] = {
 };
 
 constexpr std::string_view kPasswords[] = {
-    "password", "passwd",     "passphrase", "passwort",    "passcode",     "pwd",
-    "pswd",     "motdepasse", "contrasena", "requirepass", "masterauth",   "passwrd",
-    "psswd",    "bindpw",     "rootpw",     "psk",         "presharedkey", "storepass",
-    "keypass",  "dbpass",     "userpass",   "sshpass",     "rpcpass",      "becomepass",
+    "password", "passwd",     "passphrase", "passwort",     "passcode",   "pwd",
+    "pswd",     "motdepasse", "contrasena", "requirepass",  "masterauth", "passwrd",
+    "psswd",    "bindpw",     "rootpw",     "presharedkey", "storepass",  "keypass",
+    "dbpass",   "userpass",   "sshpass",    "rpcpass",      "becomepass",
 };
 
 constexpr std::string_view kSecrets[] = {
@@ -264,7 +264,8 @@ Promise promise_of(std::string_view name, std::string_view folded) {
   while (!name.empty() && (is(name.back(), kDigit) || name.back() == '_') && name.size() > 4) {
     name.remove_suffix(1);
   }
-  if (ends_in_any(folded, kPasswords) || ends_in_word(name, "pass") || ends_in_word(name, "pw")) {
+  if (ends_in_any(folded, kPasswords) || ends_in_word(name, "pass") || ends_in_word(name, "pw") ||
+      ends_in_word(name, "psk")) {
     return folded.find("public") == folded.npos && folded.find("hash") == folded.npos &&
                    folded.find("encrypted") == folded.npos && !folded.starts_with("no") &&
                    !folded.starts_with("show")

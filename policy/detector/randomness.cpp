@@ -84,7 +84,20 @@ bool is_sequence(std::string_view value) {
     }
     steps += follows;
   }
-  return pairs > 0 && steps * 2 >= pairs;
+  return pairs > 0 && steps * 4 >= pairs * 3;
+}
+
+bool is_jumbled(std::string_view value) {
+  std::size_t changes = 0;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    if (!is(value[i], kAlnum)) {
+      return false;
+    }
+    changes += i > 0 && is(value[i], kLetter) && is(value[i - 1], kLetter) &&
+               is(value[i], kUpper) != is(value[i - 1], kUpper);
+  }
+  constexpr std::size_t kLeast = 8;
+  return value.size() >= kLeast && changes * 3 >= value.size();
 }
 
 bool looks_random(std::string_view value, double least_strangeness) {

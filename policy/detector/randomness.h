@@ -16,6 +16,10 @@ double entropy(std::string_view value);
 // follows from the other.
 bool is_sequence(std::string_view value);
 
+// Letters whose case changes more often than a name's does ("RAAfUpLNuUDL"), digits among them or
+// not.
+bool is_jumbled(std::string_view value);
+
 // Whether it is long, varied and strange enough for a token: never for fewer than 12 bytes.
 bool looks_random(std::string_view value, double least_strangeness = 0.38);
 

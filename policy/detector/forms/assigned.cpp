@@ -111,7 +111,7 @@ bool is_password(const Scan& scan, const Assignment& found, std::string_view val
   constexpr std::size_t kLeast = 5;
   if (value.size() == 19 && is_word_list(value, 4) && value[4] == ' ' && value[9] == ' ' &&
       value[14] == ' ') {
-    return strangeness(value) >= 0.3;  // Google's application passwords
+    return strangeness(value) >= 0.12;  // Google's application passwords
   }
   if (value.size() < kLeast || value.size() > 256 || is_sentence(value) ||
       (is_unquoted(found) && is_expression(value)) || is_member(scan, found, value)) {
@@ -143,6 +143,10 @@ bool is_password(const Scan& scan, const Assignment& found, std::string_view val
     // "120000" is more often a number than a password.
     return digits && (marks ? value.size() >= 8 && setting : value.size() >= 8 && literal);
   }
+  if (is_jumbled(value) &&
+      (digits || (found.way != Way::kCompared && found.way != Way::kArgument))) {
+    return true;
+  }
   if (is_identifier(value) && !(setting && digits && value.size() >= 8)) {
     // Words with dashes between are passwords, too, where no code is: four of them.
     return setting && !scan.path.code && value.size() >= 20 &&
@@ -168,8 +172,8 @@ bool is_password(const Scan& scan, const Assignment& found, std::string_view val
       return value.size() >= 8 && (strangeness(value) >= 0.3 || marks) && !value.starts_with("#") &&
              !value.starts_with(".");
     case Way::kInline:
-      return value.size() >= 6 && digits &&
-             (!scan.path.code || is_in_connection_string(scan, found) || looks_random(value, 0.3));
+      return value.size() >= 6 && (is_in_connection_string(scan, found) ||
+                                   (digits && (!scan.path.code || looks_random(value, 0.3))));
   }
   return false;
 }
@@ -284,7 +288,8 @@ bool is_authorization(std::string_view folded) { return folded.ends_with("author
 // Whether anything in it is not of a word: what most values fail, asked before all that costs more.
 bool could_be_secret(std::string_view value) {
   constexpr std::size_t kLongestNumber = 20;
-  if (value.starts_with("0x") && value.size() <= kLongestNumber) {
+  if (value.starts_with("0x") && value.size() <= kLongestNumber &&
+      all_are(value.substr(2, value.size() - 3), kHex)) {
     return false;
   }
   return value.size() >= 5 &&

@@ -40,7 +40,7 @@ bool is_password_word(std::string_view value) {
          value[0] != '$' && !is_harmless(value) &&
          (std::any_of(value.begin(), value.end(),
                       [](char c) { return !is(c, kLetter | kDash | kUnderscore); }) ||
-          strangeness(value) >= 0.3);
+          strangeness(value) >= 0.3 || is_jumbled(value));
 }
 
 void options_of(Scan& scan, std::size_t begin, std::span<const Option> options) {

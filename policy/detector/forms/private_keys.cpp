@@ -20,7 +20,8 @@ std::size_t body_begin(std::string_view text, std::size_t at) {
   while (at < text.size() && text[at] == '-') {
     ++at;
   }
-  while (at < text.size() && !is(text[at], kAlnum)) {
+  while (at < text.size() && !is(text[at], kAlnum) &&
+         !(is(text[at], kPlusSlash) && at + 1 < text.size() && is(text[at + 1], kBase64))) {
     // "\n" and "\r" of an escaped text: the letter is not the key's.
     at += text[at] == '\\' && at + 1 < text.size() ? 2 : 1;
   }
