@@ -1,6 +1,7 @@
 // Build-time program: prints the seccomp filters as C++ arrays, so that a launch does not pay for
 // libseccomp's compilation.
 #include <fcntl.h>
+#include <linux/btrfs.h>
 #include <linux/filter.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -121,6 +122,13 @@ void arguments(bool nested, const char* name) {
   Filter filter(SCMP_ACT_ALLOW);
   // Typing into, or reprogramming, a terminal. TIOCCONS takes the console's output away.
   for (std::uint64_t command : {TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD}) {
+    filter.rule(SCMP_ACT_ERRNO(EPERM), "ioctl", {SCMP_A1(SCMP_CMP_MASKED_EQ, kLow, command)});
+  }
+  // A copy of a directory with all that is in it, also of what is covered in the original.
+  constexpr std::uint64_t kBcachefsSubvolume = _IOC(_IOC_WRITE, 0xbc, 16, 32);  // bcachefs_ioctl.h
+  for (std::uint64_t command :
+       {std::uint64_t{BTRFS_IOC_SNAP_CREATE}, std::uint64_t{BTRFS_IOC_SNAP_CREATE_V2},
+        kBcachefsSubvolume}) {
     filter.rule(SCMP_ACT_ERRNO(EPERM), "ioctl", {SCMP_A1(SCMP_CMP_MASKED_EQ, kLow, command)});
   }
   // clone3 hides its flags behind a pointer; libc falls back to clone on ENOSYS.

@@ -47,6 +47,12 @@ int open_in_box(int root, const char* path, std::uint64_t flags) {
   return static_cast<int>(::syscall(SYS_openat2, root, path, &how, sizeof how));
 }
 
+bool is_mount_point(int fd) {
+  struct statx status = {};
+  return ::statx(fd, "", AT_EMPTY_PATH, 0, &status) == 0 &&
+         (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
 bool same_file(int a, const struct stat& b) {
   struct stat status = {};
   return ::fstat(a, &status) == 0 && status.st_dev == b.st_dev && status.st_ino == b.st_ino;
@@ -75,6 +81,10 @@ Answer place(int root, const CoverOrder& order) {
     if ((mount.f_flag & ST_RDONLY) != 0) {
       return {0, Guard::Outcome::kAlready};
     }
+  } else if (order.cover == Guard::Cover::kInPlace) {
+    if (is_mount_point(target.get())) {
+      return {0, Guard::Outcome::kAlready};
+    }
   } else {
     source.reset(
         open_in_box(root, order.cover == Guard::Cover::kFile ? kHiddenFile : kHiddenDirectory, 0));
@@ -95,7 +105,7 @@ Answer place(int root, const CoverOrder& order) {
   if (!tree) {
     return failed();
   }
-  if (!source) {
+  if (order.cover == Guard::Cover::kReadOnly) {
     mount_attr attributes = {};
     attributes.attr_set = MOUNT_ATTR_RDONLY;
     if (::mount_setattr(tree.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes,
@@ -199,6 +209,13 @@ Guard::Outcome Guard::cover(const std::string& path, Cover cover, dev_t device, 
       ::recv(orders_.get(), &answer, sizeof answer, 0) != static_cast<ssize_t>(sizeof answer)) {
     throw Error(Status::kFailed, "the guard that hides files from the box is dead",
                 "the kernel log may say why (dmesg): out of memory, or killed from outside");
+  }
+  if (answer.error == ENOSPC) {
+    throw Error(Status::kFailed,
+                "cannot hide " + base::printable(path) +
+                    ": a box may have no more mounts (/proc/sys/fs/mount-max)",
+                "as root: sysctl -w fs.mount-max=1000000; or make /dev/fuse available (agentbox "
+                "doctor): the live view needs no mount for a hidden file");
   }
   if (answer.error != 0) {
     throw SystemError("hide from the box", path, answer.error);

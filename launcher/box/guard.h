@@ -23,7 +23,12 @@ inline constexpr char kHiddenDirectory[] = "dev/.hidden-directory";
 // followed.
 class Guard {
  public:
-  enum class Cover : std::uint32_t { kFile, kDirectory, kReadOnly };
+  enum class Cover : std::uint32_t {
+    kFile,
+    kDirectory,
+    kReadOnly,  // mounted on itself: whoever is in a directory already stays in the one below
+    kInPlace,   // the same, writable: it cannot be renamed or removed in the box
+  };
   enum class Outcome : std::uint32_t {
     kCovered,
     kAlready,  // covered before

@@ -18,6 +18,7 @@
 #include <cstring>
 
 #include "launcher/box/control.h"
+#include "launcher/box/steps.h"
 
 namespace agentbox::box {
 
@@ -100,7 +101,7 @@ bool split(char* data, std::size_t size, char** pointers, std::size_t count) {
 }
 
 // Waits for what to execute, on memory that execve(2) takes away; returns an errno.
-int execute() {
+int execute(Context& context) {
   LaunchHeader header;
   int error = read_all(kLaunch, reinterpret_cast<char*>(&header), sizeof header);
   if (error != 0) {
@@ -132,6 +133,12 @@ int execute() {
              header.environment_count)) {
     return EINVAL;
   }
+  if (!context.command_directory.source.empty()) {
+    error = enter_directory(context, context.command_directory);
+    if (error != 0) {
+      return error;
+    }
+  }
   if (::dup2(kInput, 0) < 0 || ::dup2(kOutput, 1) < 0 || ::dup2(kError, 2) < 0 ||
       ::close_range(kInput, ~0U, 0) < 0 || ::close(kControl) < 0) {
     return errno;
@@ -144,18 +151,18 @@ int execute() {
 }
 
 // The command's process, until execve(2) closes the launch socket or the errno is written to it.
-[[noreturn]] void run_command(mode_t mask) {
-  ::umask(mask);
-  const std::int32_t error = execute();
+[[noreturn]] void run_command(Context& context) {
+  ::umask(context.umask);
+  const std::int32_t error = execute(context);
   ::send(kLaunch, &error, sizeof error, MSG_NOSIGNAL);
   ::_exit(127);
 }
 
-pid_t start_command(const Context& context) {
+pid_t start_command(Context& context) {
   // Not fork(3), which runs handlers and takes libc's locks.
   const auto command = static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
   if (command == 0) {
-    run_command(context.umask);
+    run_command(context);
   }
   if (command > 0 && ::setpgid(command, command) < 0) {
     return -1;

@@ -186,8 +186,12 @@ std::vector<Step> Compiler::run() {
   late_attachments();
   add("change root", change_root, "/");
   add("leave old root", leave_old_root, "/");
-  add("enter working directory", enter_directory, plan_.working_directory).source =
-      "/" + relative(plan_.working_directory);
+  Step& enter = add("enter working directory", enter_directory, plan_.working_directory);
+  enter.source = "/" + relative(plan_.working_directory);
+  if (plan_.guarded) {
+    context_.command_directory = enter;
+    enter.source = "/";
+  }
   limits();
   seal();
   return std::move(steps_);

@@ -49,6 +49,9 @@ struct Context {
   bool terminal = false;
   bool user_namespaces = false;
   bool cgroup = false;  // memory and processes are limited for the box as a whole
+  // Where the command starts, if it enters by itself: a directory that init had entered before
+  // masks were put on it would be the uncovered one. Else without a source.
+  Step command_directory = {};
   int landlock_abi = 0;  // 0: the kernel has none
 
   std::vector<sockaddr_storage> addresses;  // of Plan::sockets

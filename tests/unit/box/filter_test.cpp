@@ -2,6 +2,7 @@
 #include "launcher/box/filter.h"
 
 #include <gtest/gtest.h>
+#include <linux/btrfs.h>
 #include <linux/audit.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
@@ -185,6 +186,15 @@ TEST(Filter, TerminalCommandsByTheirLow32Bits) {
   for (std::uint64_t command : {TCGETS, TIOCGWINSZ, TIOCSWINSZ, TIOCSPGRP, TIOCSCTTY, FIONREAD}) {
     EXPECT_EQ(verdict(SYS_ioctl, {0, command}), 0) << command;
   }
+}
+
+TEST(Filter, SnapshotsOfDirectories) {
+  for (std::uint64_t command : {std::uint64_t{BTRFS_IOC_SNAP_CREATE},
+                                std::uint64_t{BTRFS_IOC_SNAP_CREATE_V2}, 0x4020bc10UL}) {
+    EXPECT_EQ(verdict(SYS_ioctl, {0, command}), EPERM) << command;
+    EXPECT_EQ(verdict(SYS_ioctl, {0, 1ULL << 32 | command}), EPERM) << command;
+  }
+  EXPECT_EQ(verdict(SYS_ioctl, {0, BTRFS_IOC_CLONE}), 0);
 }
 
 TEST(Filter, CloneAndUnshareByFlags) {
