@@ -2,13 +2,16 @@
 // rules hide. Weaker than the view: docs/fallback.md says in what.
 #pragma once
 
+#include <atomic>
 #include <exception>
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/error.h"
 #include "base/unique_fd.h"
 #include "launcher/masks/scan.h"
 #include "launcher/masks/watches.h"
@@ -26,11 +29,18 @@ struct Config {
   std::function<box::Guard::Outcome(const std::string& path, const Mask& mask)> cover;
   // Told of each path the first time that it is covered.
   std::function<void(const std::string& path, const Mask& mask)> covered;
-  // Called once, from the watching thread, if what should be covered cannot be: the box must end.
+  // Told of each protected name that appeared; `now` is the path that it was renamed to, or "".
+  std::function<void(const std::string& path, const std::string& now)> set_aside;
+  // Called once, from the watching thread, if what should be covered cannot be, or a protected name
+  // appeared: the box must end.
   std::function<void(std::exception_ptr)> failed;
-  int guard = -1;  // readable when the guard is dead; not closed
+  int guard = -1;                                // readable when the guard is dead; not closed
+  std::atomic<std::size_t>* progress = nullptr;  // counts names; may be null
 };
 
+// What is made under a protected name while the command runs may be the box's, and programs outside
+// act upon it as soon as it is there. So it is renamed, to an inert name beside it, and the session
+// ends.
 class Masks {
  public:
   explicit Masks(Config config);
@@ -42,23 +52,46 @@ class Masks {
   void cover_all();
   // Starts to cover what appears. After cover_all(), which has begun to watch.
   void watch();
+  // When the box is dead: stops watching, and looks at what it did last. Throws base::Error if
+  // protected names have appeared, now or before.
+  void settle();
 
  private:
+  struct Aside {
+    std::string path, now;
+  };
+  struct Link {
+    Inode inode;
+    timespec changed;
+    bool is(const Mask& mask) const;
+  };
+
   void serve();
+  void stop();
+  // False if nothing had changed.
+  bool follow();
   void look(bool running);
   // `running`: the command does, so a read-only name that was not there before is one that it may
   // have made.
   void apply(Scan& scan, bool running);
+  void protect(const Mask& mask, bool running);
+  void set_aside(const Mask& mask, const std::string& path);
+  void forget(const std::string& path);
   box::Guard::Outcome put(const Mask& mask);
   bool below_protected(const std::string& path) const;
-  std::string absolute(const Mask& mask) const;
+  std::string absolute(std::size_t tree, const std::string& path) const;
+  base::Error appeared() const;
 
   const Config config_;
   Watches watches_;
   std::set<Inode> hidden_;           // of files with further names
   std::set<Inode> linked_;           // with further names, and not known to be hidden
   std::set<std::string> protected_;  // absolute paths that were covered read-only
-  std::set<std::string> told_;       // absolute paths
+  // Links under protected names: they cannot be mounted on themselves, so the box can replace them.
+  std::map<std::string, Link> links_;  // by absolute path
+  std::set<std::string> told_;         // absolute paths
+  std::vector<Aside> aside_;
+  bool unsure_ = false;  // watching ended early: changes may not have been looked at
   base::UniqueFd stop_;
   std::thread thread_;
 };

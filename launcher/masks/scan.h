@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <atomic>
 #include <mutex>
 #include <set>
 #include <string>
@@ -33,22 +34,28 @@ struct Mask {
   std::string path;
   Cover cover = Cover::kFile;
   Inode inode;
+  mode_t type = 0;  // S_IFMT bits; S_IFLNK only under a name that is read-only
   const policy::Pattern* rule = nullptr;
-  bool link = false;  // a symbolic link, with a name that is read-only
+  bool own_content = false;  // read-only for what is in it now, not by its name
+  timespec changed = {};     // the time of the inode's last change; only of links
 };
 
 // Collects what is to be covered in the trees, and watches their directories on the way: before a
 // directory is listed, so that nothing that appears in it is missed. Symbolic links are left alone:
-// what they lead to is judged where it is.
+// what they lead to is judged where it is. Throws base::Error where masks cannot be relied upon: a
+// file system that may change unseen, a directory that is there under two names.
 class Scan {
  public:
-  // `rules`, `trees` and `watches` must outlive it.
-  Scan(const policy::FileRules& rules, const std::vector<Tree>& trees, Watches& watches);
+  // `rules`, `trees`, `watches` and `progress` (counts names; may be null) must outlive it.
+  Scan(const policy::FileRules& rules, const std::vector<Tree>& trees, Watches& watches,
+       std::atomic<std::size_t>* progress);
 
   // Everything in the tree. By `threads` at once.
   void whole(std::size_t tree, unsigned threads);
   // One name, and all below it if it is a directory. Nothing if it is not there any more.
   void name(const Directory& directory, std::string_view name);
+  // Adds the directories by whose names something in them is covered: they must keep them.
+  void add_deciding();
 
   // By path: what is in a directory comes after it.
   std::vector<Mask> masks();
@@ -62,11 +69,18 @@ class Scan {
   // Whether to go into it.
   bool entry(std::size_t tree, const std::string& path, int directory, const std::string& name,
              const policy::FileDecision& decision, bool below_hidden);
+  // Of a file that the rules do not simply show.
+  bool hides(policy::FileAction action, const Directory& place, int directory,
+             const std::string& name);
+  void watch(int directory, const Directory& place);
+  void require_local(dev_t device, int file, const std::string& path);
   std::string judged(std::size_t tree, const std::string& path) const;
 
   const policy::FileRules& rules_;
   const std::vector<Tree>& trees_;
   Watches& watches_;
+  std::atomic<std::size_t>* const progress_;
+  std::atomic<dev_t> device_{0};  // the last that was found to be local
   std::mutex mutex_;
   std::vector<Mask> masks_;
   std::vector<Mask> linked_;

@@ -114,7 +114,7 @@ Finding whole_box() {
     box::Handles handles = box.handles();
     world.serve(handles);
     box.wait_ready();
-    world.finish();
+    world.finish(false);
     box::Launch launch;
     launch.arguments = {"true"};
     launch.program = "/usr/bin/true";

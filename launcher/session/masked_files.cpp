@@ -9,12 +9,14 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
+#include <optional>
 
 #include "base/encode.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "launcher/session/home.h"
 #include "launcher/session/paths.h"
+#include "launcher/session/progress.h"
 #include "policy/home_glob.h"
 
 namespace agentbox::session {
@@ -101,12 +103,32 @@ class Listing {
   std::vector<box::Bind> binds_;
 };
 
+// What is listed in a directory that the box may write to, and is not there, the box could make: a
+// file that it may only read, a link to what it may not.
+void require_apart(const policy::Policy& policy, const policy::HomeRules& rules) {
+  for (const auto* patterns : {&policy.home.read, &policy.home.write}) {
+    for (const policy::Pattern& pattern : *patterns) {
+      const std::string above = parent("/" + pattern.text).substr(1);
+      if (!above.empty() && rules.judge(above) == HomeAccess::kWrite) {
+        throw Error(Status::kConfiguration,
+                    pattern.place.text() + ": \"" + base::printable(pattern.text) +
+                        "\" lies in a directory that the box may write to; without the live view "
+                        "it could be made there by the box",
+                    "list only what the box needs of the directory, or make /dev/fuse available "
+                    "(agentbox doctor)");
+      }
+    }
+  }
+}
+
 }  // namespace
 
 MaskedFiles::MaskedFiles(const Identity& identity, const Project& project,
-                         const policy::Policy& policy, const policy::HomeRules& home,
-                         const std::vector<Place>& places, bool fresh, box::Plan& plan)
-    : identity_(identity), places_(places) {
+                         const policy::Policy& policy, const policy::FileRules& files,
+                         const policy::HomeRules& home, const std::vector<Place>& places,
+                         bool fresh, box::Plan& plan)
+    : identity_(identity), files_(files), places_(places) {
+  require_shown(project.working_directory);
   if (!fresh) {
     scratch_ = open_scratch(project);
   }
@@ -120,6 +142,7 @@ MaskedFiles::MaskedFiles(const Identity& identity, const Project& project,
 
 void MaskedFiles::add_home(const policy::Policy& policy, const policy::HomeRules& rules,
                            box::Plan& plan) {
+  require_apart(policy, rules);
   if (scratch_) {
     plan.binds.push_back(
         {.source = path_of(scratch_.get()), .target = identity_.home, .writable = true});
@@ -134,6 +157,7 @@ void MaskedFiles::add_home(const policy::Policy& policy, const policy::HomeRules
         });
     struct stat status = {};
     if (!replaced && ::stat(bind.source.c_str(), &status) == 0) {
+      require_one_name(bind);
       prepare(bind.target, S_ISDIR(status.st_mode));
       listed_.push_back(bind.target);
       plan.binds.push_back(std::move(bind));
@@ -144,6 +168,34 @@ void MaskedFiles::add_home(const policy::Policy& policy, const policy::HomeRules
       base::replace_file(scratch_.get(), entry.path, entry.content, 0444);
     } else {
       plan.files.push_back({join(identity_.home, entry.path), entry.content});
+    }
+  }
+}
+
+// A mask lies on one path: by another mount of the same directory its files could be read.
+void MaskedFiles::require_one_name(const box::Bind& bind) const {
+  for (const Place& place : places_) {
+    if (bind.source != bind.target &&
+        (is_below(bind.source, place.root) || is_below(place.root, bind.source))) {
+      throw Error(Status::kConfiguration,
+                  "\"home\" lists " + base::printable(bind.target) + ", which is another name of " +
+                      base::printable(bind.source) +
+                      ": what is hidden in the project could be read there",
+                  "take it out of \"home\", or make /dev/fuse available (agentbox doctor)");
+    }
+  }
+}
+
+void MaskedFiles::require_shown(const std::string& directory) const {
+  for (const Place& place : places_) {
+    if (!is_below(directory, place.root) || directory == place.root) {
+      continue;
+    }
+    const std::string relative = relative_to(directory, place.root);
+    if (files_.judge(place.prefix.empty() ? relative : join(place.prefix, relative), true).action ==
+        policy::FileAction::kHide) {
+      throw Error(Status::kFailed, base::printable(directory) + " is hidden from the box",
+                  "start in a directory that the policy shows to the box");
     }
   }
 }
@@ -214,9 +266,9 @@ void MaskedFiles::add_link(const std::string& target, const std::string& text, b
 
 void MaskedFiles::start(box::Handles& handles) { guard_ = std::make_unique<box::Guard>(handles); }
 
-void MaskedFiles::cover(const policy::FileRules& files, Recorder& recorder) {
+void MaskedFiles::cover(Recorder& recorder, bool progress) {
   masks::Config config;
-  config.files = &files;
+  config.files = &files_;
   const base::UniqueFd root = base::open_at(AT_FDCWD, "/", O_PATH | O_DIRECTORY);
   for (const Place& place : places_) {
     config.trees.push_back(
@@ -230,7 +282,7 @@ void MaskedFiles::cover(const policy::FileRules& files, Recorder& recorder) {
     return guard_->cover(path, mask.cover, mask.inode.first, mask.inode.second);
   };
   config.covered = [&recorder](const std::string& path, const masks::Mask& mask) {
-    if (mask.cover == masks::Cover::kReadOnly) {
+    if (mask.cover != masks::Cover::kFile && mask.cover != masks::Cover::kDirectory) {
       return;
     }
     audit::Record record;
@@ -240,10 +292,25 @@ void MaskedFiles::cover(const policy::FileRules& files, Recorder& recorder) {
     record.rule = mask.rule == nullptr ? "" : mask.rule->place.text() + ": " + mask.rule->text;
     recorder.note(std::move(record));
   };
+  config.set_aside = [&recorder](const std::string& path, const std::string& now) {
+    audit::Record record;
+    record.event = "deny";
+    record.subject = path;
+    record.outcome = "set aside";
+    record.reason = now.empty() ? "it was gone again" : "renamed to " + now;
+    recorder.note(std::move(record));
+  };
   config.failed = [&recorder](std::exception_ptr failure) { recorder.fail(std::move(failure)); };
+  std::optional<Progress> shown;
+  if (progress) {
+    config.progress = &shown.emplace("looking for files to hide before the start").count();
+  }
   masks_ = std::make_unique<masks::Masks>(std::move(config));
   masks_->cover_all();
+  shown.reset();
   masks_->watch();
 }
+
+void MaskedFiles::settle() { masks_->settle(); }
 
 }  // namespace agentbox::session

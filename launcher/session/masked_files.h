@@ -25,24 +25,30 @@ class MaskedFiles {
   };
 
   // `places`: the project, and a git directory outside of it. Adds the directories to the plan, and
-  // prepares the scratch home. Throws Error.
+  // prepares the scratch home. The references must outlive it. Throws Error.
   MaskedFiles(const Identity& identity, const Project& project, const policy::Policy& policy,
-              const policy::HomeRules& home, const std::vector<Place>& places, bool fresh,
-              box::Plan& plan);
+              const policy::FileRules& files, const policy::HomeRules& home,
+              const std::vector<Place>& places, bool fresh, box::Plan& plan);
 
   // A link in the home, to a secret's file. Throws Error for a path that is the user's own.
   void add_link(const std::string& target, const std::string& text, box::Plan& plan);
   // Starts the guard: while this process has a single thread.
   void start(box::Handles& handles);
   // Covers what is hidden and goes on doing so. When the box is ready, before the command runs.
-  void cover(const policy::FileRules& files, Recorder& recorder);
+  // With `progress`: what takes long is shown on the terminal.
+  void cover(Recorder& recorder, bool progress);
+  // When the box is dead. Throws Error if it may have made files that programs outside act upon.
+  void settle();
 
  private:
   void add_home(const policy::Policy& policy, const policy::HomeRules& rules, box::Plan& plan);
   void prepare(const std::string& path, bool directory);
   bool is_listed(const std::string& path) const;
+  void require_one_name(const box::Bind& bind) const;
+  void require_shown(const std::string& directory) const;
 
   const Identity& identity_;
+  const policy::FileRules& files_;
   const std::vector<Place> places_;
   base::UniqueFd scratch_;           // none if fresh
   std::vector<std::string> listed_;  // absolute paths of the home that are shown

@@ -113,9 +113,13 @@ void harden() {
 
 bool has_terminal() { return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1; }
 
+bool speaks(const RunRequest& request) {
+  return !request.quiet && ::isatty(STDERR_FILENO) == 1;
+}
+
 void say_start(const std::string& id, const RunRequest& request, const Project& project,
                const policy::Policy& policy, Tier tier, std::size_t secrets) {
-  if (request.quiet || ::isatty(STDERR_FILENO) != 1) {
+  if (!speaks(request)) {
     return;
   }
   std::fprintf(stderr,
@@ -220,7 +224,7 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
   box.wait_ready();
   {
     const SignalsBlocked blocked;
-    world.finish();
+    world.finish(speaks(request));
   }
   if (handles.terminal) {
     terminal::adopt_settings(STDIN_FILENO, handles.terminal.get());
@@ -237,6 +241,7 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
   BoxProcess process(box, recorder);
   const int status = terminal::relay(streams(handles), process, masks);
   box.kill();
+  world.settle();
   recorder.rethrow_failure();
   return status;
 }

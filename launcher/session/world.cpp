@@ -124,8 +124,8 @@ World::World(const Identity& identity, const Project& project, const policy::Pol
         places.push_back({mounted.root, mounted.prefix});
       }
     }
-    masked_ = std::make_unique<MaskedFiles>(identity, project, policy, decisions.home, places,
-                                            options.fresh, plan_);
+    masked_ = std::make_unique<MaskedFiles>(identity, project, policy, decisions.files,
+                                            decisions.home, places, options.fresh, plan_);
   }
   plan_.working_directory = project.working_directory;
   plan_.terminal = options.terminal;
@@ -278,9 +278,15 @@ void World::serve(box::Handles& handles) {
   }
 }
 
-void World::finish() {
+void World::finish(bool progress) {
   if (masked_ != nullptr) {
-    masked_->cover(decisions_.files, recorder_);
+    masked_->cover(recorder_, progress);
+  }
+}
+
+void World::settle() {
+  if (masked_ != nullptr) {
+    masked_->settle();
   }
 }
 

@@ -63,8 +63,11 @@ class World {
   void deliver_file(const std::string& name, const std::string& path);
   // Starts serving; needs the descriptors of the box.
   void serve(box::Handles& handles);
-  // The last step before the command runs, once the box is ready.
-  void finish();
+  // The last step before the command runs, once the box is ready. With `progress`: what takes long
+  // is shown on the terminal.
+  void finish(bool progress);
+  // When the box is dead: looks at what it left behind. Throws Error if the user must know of it.
+  void settle();
   // The values are looked for in what the box reads. Before it has any of them.
   void know(const std::vector<Released>& released);
   // Writes a secret's file into the box's private directory.
