@@ -99,6 +99,13 @@ void Masks::forget(const std::string& path) {
   erase_below(links_, path);
 }
 
+bool Masks::shown(std::size_t tree, const std::string& path) const {
+  const std::string& prefix = config_.trees[tree].prefix;
+  const policy::FileDecision decision =
+      config_.files->judge(prefix.empty() ? path : prefix + "/" + path, false);
+  return decision.action == policy::FileAction::kShow && !decision.readonly;
+}
+
 void Masks::set_aside(const Mask& mask, const std::string& path) {
   Aside aside = {path, ""};
   const std::size_t slash = mask.path.rfind('/');
@@ -108,13 +115,19 @@ void Masks::set_aside(const Mask& mask, const std::string& path) {
     const base::UniqueFd directory =
         base::open_beneath(config_.trees[mask.tree].directory.get(),
                            top ? "." : mask.path.substr(0, slash), O_PATH | O_DIRECTORY);
-    for (int i = 0; i < 1000 && aside.now.empty(); ++i) {
-      const std::string other = name + kAside + (i == 0 ? "" : "-" + std::to_string(i));
-      if (::renameat2(directory.get(), name.c_str(), directory.get(), other.c_str(),
-                      RENAME_NOREPLACE) == 0) {
-        aside.now = path.substr(0, path.size() - name.size()) + other;
-      } else if (errno != EEXIST) {
-        break;
+    const std::string above = top ? "" : mask.path.substr(0, slash + 1);
+    for (const std::string& inert : {name + kAside, std::string(kAside + 1)}) {
+      for (int i = 0; i < 1000 && aside.now.empty(); ++i) {
+        const std::string other = inert + (i == 0 ? "" : "-" + std::to_string(i));
+        if (!shown(mask.tree, above + other)) {
+          break;  // ".envrc.*" is protected too
+        }
+        if (::renameat2(directory.get(), name.c_str(), directory.get(), other.c_str(),
+                        RENAME_NOREPLACE) == 0) {
+          aside.now = absolute(mask.tree, above + other);
+        } else if (errno != EEXIST) {
+          break;
+        }
       }
     }
   } catch (const base::SystemError&) {

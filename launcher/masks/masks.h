@@ -76,6 +76,7 @@ class Masks {
   void apply(Scan& scan, bool running);
   void protect(const Mask& mask, bool running);
   void set_aside(const Mask& mask, const std::string& path);
+  bool shown(std::size_t tree, const std::string& path) const;
   void forget(const std::string& path);
   box::Guard::Outcome put(const Mask& mask);
   bool below_protected(const std::string& path) const;

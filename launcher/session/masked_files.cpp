@@ -49,12 +49,13 @@ class Listing {
   }
 
   std::vector<box::Bind> binds() {
-    look("");
+    look("", HomeAccess::kAncestor);
     return std::move(binds_);
   }
 
  private:
-  void look(const std::string& directory) {
+  // `bound`: how the whole directory is shown, if it is.
+  void look(const std::string& directory, HomeAccess bound) {
     const std::string path = directory.empty() ? home_ : join(home_, directory);
     DIR* listing = ::opendir(path.c_str());
     if (listing == nullptr) {
@@ -67,33 +68,46 @@ class Listing {
     ::closedir(listing);
     for (const std::string& name : names) {
       if (name != "." && name != "..") {
-        judge(directory.empty() ? name : join(directory, name));
+        judge(directory, name, bound);
       }
     }
   }
 
-  void judge(const std::string& relative) {
+  void judge(const std::string& directory, const std::string& name, HomeAccess bound) {
+    const std::string relative = directory.empty() ? name : join(directory, name);
     const std::string path = join(home_, relative);
     const HomeAccess access = rules_.judge(relative);
-    // A listed link (dotfile managers) is followed if it ends inside the home.
-    std::array<char, PATH_MAX> real;
-    if (access == HomeAccess::kScratch || ::realpath(path.c_str(), real.data()) == nullptr ||
-        !is_below(real.data(), home_)) {
+    struct stat status = {};
+    if (access == HomeAccess::kScratch || ::lstat(path.c_str(), &status) != 0) {
       return;
     }
-    if (access != HomeAccess::kAncestor) {
-      binds_.push_back({.source = real.data(),
-                        .target = path,
-                        .writable = access == HomeAccess::kWrite,
-                        .optional = true});
+    std::string source = path;
+    if (S_ISLNK(status.st_mode)) {
+      // A listed link (dotfile managers) is followed if it ends inside the home; not one in a
+      // listed directory, which may be a box's.
+      const HomeAccess above = directory.empty() ? HomeAccess::kAncestor : rules_.judge(directory);
+      std::array<char, PATH_MAX> real;
+      if (above == HomeAccess::kRead || above == HomeAccess::kWrite ||
+          ::realpath(path.c_str(), real.data()) == nullptr || !is_below(real.data(), home_)) {
+        return;
+      }
+      source = real.data();
     }
-    struct stat status = {};
     const bool deeper =
         std::any_of(globs_.begin(), globs_.end(), [&](const policy::HomeGlob& glob) {
           return glob.relate(relative) == policy::HomeGlob::Relation::kAncestor;
         });
-    if (deeper && ::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
-      look(relative);
+    // Where more is listed below, the box could make what is not there: a file that it may only
+    // read, a link to what it may not. So of a writable directory it gets what is in it now.
+    const bool whole = access == HomeAccess::kRead || (access == HomeAccess::kWrite && !deeper);
+    if (whole && access != bound) {
+      binds_.push_back({.source = source,
+                        .target = path,
+                        .writable = access == HomeAccess::kWrite,
+                        .optional = true});
+    }
+    if (deeper && S_ISDIR(status.st_mode)) {
+      look(relative, whole ? access : HomeAccess::kAncestor);
     }
   }
 
@@ -102,24 +116,6 @@ class Listing {
   std::vector<policy::HomeGlob> globs_;
   std::vector<box::Bind> binds_;
 };
-
-// What is listed in a directory that the box may write to, and is not there, the box could make: a
-// file that it may only read, a link to what it may not.
-void require_apart(const policy::Policy& policy, const policy::HomeRules& rules) {
-  for (const auto* patterns : {&policy.home.read, &policy.home.write}) {
-    for (const policy::Pattern& pattern : *patterns) {
-      const std::string above = parent("/" + pattern.text).substr(1);
-      if (!above.empty() && rules.judge(above) == HomeAccess::kWrite) {
-        throw Error(Status::kConfiguration,
-                    pattern.place.text() + ": \"" + base::printable(pattern.text) +
-                        "\" lies in a directory that the box may write to; without the live view "
-                        "it could be made there by the box",
-                    "list only what the box needs of the directory, or make /dev/fuse available "
-                    "(agentbox doctor)");
-      }
-    }
-  }
-}
 
 }  // namespace
 
@@ -142,7 +138,6 @@ MaskedFiles::MaskedFiles(const Identity& identity, const Project& project,
 
 void MaskedFiles::add_home(const policy::Policy& policy, const policy::HomeRules& rules,
                            box::Plan& plan) {
-  require_apart(policy, rules);
   if (scratch_) {
     plan.binds.push_back(
         {.source = path_of(scratch_.get()), .target = identity_.home, .writable = true});
