@@ -175,12 +175,14 @@ void Forms::encode_base64(std::string_view value, std::uint32_t name, const char
     return;
   }
   begin();
+  const auto byte = [&](std::size_t i) -> unsigned {
+    return i < shift || i - shift >= value.size() ? 0
+                                                  : static_cast<unsigned char>(value[i - shift]);
+  };
   for (std::size_t k = first; k < last; ++k) {
-    unsigned index = 0;
-    for (std::size_t bit = 6 * k; bit < 6 * k + 6; ++bit) {
-      const auto byte = static_cast<unsigned char>(value[bit / 8 - shift]);
-      index = index << 1 | (byte >> (7 - bit % 8) & 1U);
-    }
+    // The six bits begin in one byte, of the shifted text, and may end in the next.
+    const std::size_t bit = 6 * k;
+    const unsigned index = (byte(bit / 8) << 8 | byte(bit / 8 + 1)) >> (10 - bit % 8) & 0x3f;
     if (width > 0 && k > first && k % width == 0) {
       put(newline);
     }

@@ -11,7 +11,7 @@ constexpr std::size_t kApart = 4;  // bytes
 
 enum class Kind : unsigned char { kLower, kUpper, kDigit, kCommon, kOther };
 
-Kind kind(char c) {
+constexpr Kind kind_of(char c) {
   if (c >= 'a' && c <= 'z') {
     return Kind::kLower;
   }
@@ -24,6 +24,16 @@ Kind kind(char c) {
   constexpr std::string_view kCommon = " \n\r\t./-_:\"'=,()";
   return kCommon.find(c) != std::string_view::npos ? Kind::kCommon : Kind::kOther;
 }
+
+constexpr auto kKinds = [] {
+  std::array<Kind, 256> kinds{};
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    kinds[i] = kind_of(static_cast<char>(i));
+  }
+  return kinds;
+}();
+
+Kind kind(char c) { return kKinds[static_cast<unsigned char>(c)]; }
 
 // Words are lower-case; in what is random, the kinds change.
 int rarity(char before, char c) {
