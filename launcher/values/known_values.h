@@ -64,7 +64,7 @@ class KnownValues {
   // `${NAME}`). `key` is the name that it stands under ("" if none), and decides: `production1` is
   // ordinary as a DB_NAME and not as a DB_PASSWORD. `source` names it in matches: the number of the
   // file it stands in, of the secret that was released; of a value that is known already the first
-  // source stays. Costs some 20 microseconds. Throws base::Error if memory cannot be locked, and
+  // source stays. Costs some 40 microseconds. Throws base::Error if memory cannot be locked, and
   // the value is then not known.
   bool add(std::string_view value, std::string_view key, std::uint32_t source);
 

@@ -3,9 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
+#include <atomic>
 #include <random>
 #include <string>
+#include <thread>
 #include <tuple>
 
 #include "base/error.h"
@@ -276,6 +277,44 @@ TEST(KnownValues, DigestIsOfTheValuesAndTheKeyAlone) {
   EXPECT_NE(digest(kKey, {kToken, other}), digest(kKey, {kToken}));
   EXPECT_NE(digest(kKey, {}), digest(kKey, {kToken}));
   EXPECT_NE(digest(kKey, {kToken}), digest("another key of the tests, 32 long", {kToken}));
+}
+
+TEST(KnownValues, MayBeAskedWhileTheyGrow) {
+  constexpr std::uint32_t kEach = 200;
+  KnownValues known(kKey);
+  std::atomic<bool> growing = true;
+  std::atomic<std::uint32_t> lost = 0;
+  const auto value = [](std::uint32_t source) {
+    Random random(source);
+    return random.text(24, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+  };
+  std::vector<std::thread> threads;
+  for (std::uint32_t thread = 0; thread < 2; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (std::uint32_t i = 0; i < kEach; ++i) {
+        const std::string text = value(thread * kEach + i);
+        lost += !known.add(text, "TOKEN", thread * kEach + i);
+        lost += !finds(known, text);
+      }
+    });
+  }
+  threads.emplace_back([&] {
+    std::uint64_t last = 0;
+    while (growing) {
+      const std::uint64_t generation = known.generation();
+      lost += generation < last;
+      last = generation;
+      lost += known.snapshot()->digest() == 0 && generation > 1;
+    }
+  });
+  threads[0].join();
+  threads[1].join();
+  growing = false;
+  threads[2].join();
+  EXPECT_EQ(lost, 0U);
+  for (std::uint32_t i = 0; i < 2 * kEach; ++i) {
+    EXPECT_TRUE(finds(known, value(i)));
+  }
 }
 
 TEST(KnownValues, RefuseAShortKey) { EXPECT_THROW(KnownValues("short"), base::Error); }
