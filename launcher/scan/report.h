@@ -21,7 +21,7 @@ struct Rule {
   }
 };
 
-// How git sees a file.
+// How git sees a file; the later, the further what is in it goes.
 enum class GitState {
   kNone,       // in no repository
   kUnknown,    // git could not be asked: Report::git_failures says why

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <vector>
 
 #include "base/encode.h"
 #include "launcher/scan/formats.h"
@@ -145,13 +146,25 @@ const char* for_people(policy::Detect action) {
   return "READ BY A BOX";
 }
 
+// Those that go furthest first: in git, not ignored, the rest.
+std::vector<const Finding*> by_reach(const Report& report) {
+  std::vector<const Finding*> list;
+  for (const Finding& finding : report.findings) {
+    list.push_back(&finding);
+  }
+  std::stable_sort(list.begin(), list.end(),
+                   [](const Finding* a, const Finding* b) { return a->git > b->git; });
+  return list;
+}
+
 void add_findings(const Report& report, Text& text) {
   if (report.findings.empty()) {
     return;
   }
   text.heading(kRed,
                "Secrets in files that a box sees (" + std::to_string(report.findings.size()) + ")");
-  for (const Finding& finding : report.findings) {
+  for (const Finding* const one : by_reach(report)) {
+    const Finding& finding = *one;
     std::string what = for_people(finding.action);
     const std::string git = for_people(finding.git);
     what += (git.empty() ? "" : ", ") + git;
@@ -216,7 +229,7 @@ void add_next(const Report& report, Text& text) {
   if (!report.in_git.empty()) {
     text.say("  next: add the lines to the .gitignore files");
   } else if (!report.findings.empty()) {
-    text.say("  next: move the secret out of " + base::printable(report.findings.front().path) +
+    text.say("  next: move the secret out of " + base::printable(by_reach(report).front()->path) +
              ", and let the policy's \"secrets\" name where it is; or files.detect, if it is none");
   }
 }

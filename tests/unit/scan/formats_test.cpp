@@ -58,6 +58,17 @@ TEST(Text, CutsLongLists) {
   EXPECT_LT(std::count(text.begin(), text.end(), '\n'), 12);
 }
 
+TEST(Text, BeginsWithWhatGitHas) {
+  Report report;
+  report.findings = {finding("a", policy::Detect::kRedact, GitState::kIgnored),
+                     finding("b", policy::Detect::kRedact, GitState::kUntracked),
+                     finding("c", policy::Detect::kRedact, GitState::kTracked)};
+  const std::string text = to_text(report, {.most = 1});
+  EXPECT_NE(text.find("c:2:3"), std::string::npos) << text;
+  EXPECT_EQ(text.find("a:2:3"), std::string::npos) << text;
+  EXPECT_NE(text.find("out of c,"), std::string::npos) << text;
+}
+
 TEST(Text, IsColouredOnlyIfAskedFor) {
   Report report;
   report.findings.push_back(finding("a\x1b[2Jb", policy::Detect::kRedact, GitState::kNone));
