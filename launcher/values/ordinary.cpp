@@ -17,6 +17,8 @@ namespace {
 constexpr std::size_t kTokenLength = 12;
 constexpr std::size_t kLongToken = 16;
 constexpr std::size_t kOpensshLine = 70;
+constexpr std::size_t kMostWords = 7;     // of a name
+constexpr std::size_t kLongestWord = 12;  // letters
 
 // Names whose value is a secret, whatever it looks like.
 constexpr std::string_view kStrongNames[] = {
@@ -203,7 +205,8 @@ std::vector<std::string> words_of(std::string_view name) {
 
 Promise promise_of(std::string_view name) {
   const std::vector<std::string> words = words_of(name.substr(0, 256));
-  if (words.empty()) {
+  // More words are a sentence.
+  if (words.empty() || words.size() > kMostWords) {
     return Promise::kNone;
   }
   const auto any = [&](const auto& list) {
@@ -314,6 +317,21 @@ bool looks_made_up(std::string_view value) {
          });
 }
 
+// Whether it could be a word of a language: one that is found in many a file.
+bool is_word(std::string_view value) {
+  std::size_t vowels = 0, run = 0, longest = 0;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    if (!is_lower(value[i]) && !(i == 0 && is_upper(value[i]))) {
+      return false;
+    }
+    const bool vowel = std::string_view("aeiouy").find(lower(value[i])) != std::string_view::npos;
+    vowels += vowel;
+    run = vowel ? 0 : run + 1;
+    longest = std::max(longest, run);
+  }
+  return value.size() <= kLongestWord && vowels * 4 >= value.size() && longest <= 4;
+}
+
 bool is_placeholder(std::string_view value) {
   const bool url = is_url(value);
   return std::any_of(std::begin(kPlaceholders), std::end(kPlaceholders),
@@ -407,7 +425,7 @@ bool is_ordinary(std::string_view value, std::string_view key) {
   const bool random = has_random_part(value, kTokenLength) || looks_made_up(value);
   switch (promise) {
     case Promise::kStrong:
-      return is_path(value) && !random;
+      return (is_path(value) && !random) || is_word(value);
     case Promise::kWeak: {
       const bool word = std::all_of(value.begin(), value.end(), [](char c) {
         return is_lower(c) || c == '_' || c == '-' || c == '.' || c == ' ';

@@ -33,6 +33,8 @@ TEST(Ordinary, IsNoSecretUnderAnyName) {
            {"AUTH_METHOD", "client_secret_basic"},
            {"DB_PASSWORD", "password"},
            {"DB_PASSWORD", "postgres"},
+           {"secrets", "anthropic"},
+           {"what is said here of a secret in a sentence", "that it is one"},
            {"DB_PASSWORD", "changeme123"},
            {"API_KEY", "your-api-key-here"},
            {"API_KEY", "xxxxxxxxxxxxxxxxxxxx"},
