@@ -92,7 +92,7 @@ void match_token(Scan& scan, const TokenShape& token, std::size_t at) {
   }
   if (!token.shape.any_text() && body.size() >= 12) {
     const double strange = strangeness(body.substr(0, 256));
-    if (strange < (token.shape.needs_randomness() ? 0.4 : 0.22) ||
+    if ((strange < (token.shape.needs_randomness() ? 0.4 : 0.22) && !is_jumbled(body)) ||
         entropy(body.substr(0, 256)) < (body.size() < 16 ? 2.3 : 2.7)) {
       return;
     }

@@ -295,14 +295,14 @@ bool starts_with_any(std::string_view value, std::span<const std::string_view> p
                      [&](std::string_view prefix) { return begins_with(value, prefix); });
 }
 
-// Five of a kind in a row, or three quarters the same: no generator does that.
+// So many of a kind in a row, or three quarters the same: no generator does that.
 bool repeats(std::string_view value) {
   std::size_t run = 1;
   std::size_t counts[256] = {};
   for (std::size_t i = 0; i < value.size(); ++i) {
     ++counts[static_cast<unsigned char>(value[i])];
     run = i > 0 && value[i] == value[i - 1] ? run + 1 : 1;
-    if (run >= 6) {
+    if (run >= (value.size() < 32 ? 6 : 8)) {
       return true;
     }
   }
@@ -396,8 +396,12 @@ bool is_placeholder(std::string_view value) {
   std::array<char, kLongestWritten> folded;
   std::transform(value.begin(), value.end(), folded.begin(), lower);
   const std::string_view text(folded.data(), value.size());
-  return std::any_of(std::begin(kPlaceholderWords), std::end(kPlaceholderWords),
-                     [&](std::string_view word) { return text.find(word) != kNone; });
+  return std::any_of(
+      std::begin(kPlaceholderWords), std::end(kPlaceholderWords), [&](std::string_view word) {
+        // A long random text may spell a short word.
+        constexpr std::size_t kShort = 6, kLong = 24;
+        return (word.size() >= kShort || text.size() < kLong) && text.find(word) != kNone;
+      });
 }
 
 bool is_common_password(std::string_view value) {

@@ -15,9 +15,9 @@ namespace agentbox::policy::detect {
 //   l [a-z0-9]           u [A-Z0-9]            w [A-Za-z0-9]        a letters
 //   v w and _            t w, - and _          b base64's own       c b, -, _, = and %
 //   s w, ., -, _ and ~
-// (…) marks what is the secret in it; all, without. "|" parts alternatives. A leading "?" says that
-// the literal part is so short or common that the rest must also look random; "=" that it may be
-// any text. A run is taken as long as it goes: what follows it must not be of its class.
+// (...) marks what is the secret in it; all, without. "|" parts alternatives. A leading "?" says
+// that the literal part is so short or common that the rest must also look random; "=" that it may
+// be any text. A run is taken as long as it goes: what follows it must not be of its class.
 class Shape {
  public:
   struct Match {

@@ -199,6 +199,9 @@ bool is_secret(const Scan& scan, const Assignment& found, std::string_view value
            has(value, kDigit) && !has(value, kDot | kPlusSlash) &&
            all_are(scan.part(found.name_begin, found.name_end), kUpper | kDigit | kUnderscore);
   }
+  if (value.size() >= 16 && is_jumbled(value)) {
+    return true;
+  }
   if (looks_random(value)) {
     return value.size() >= 16 || (found.way != Way::kInline && has(value, kDigit));
   }
