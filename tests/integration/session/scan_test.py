@@ -331,6 +331,29 @@ class Contents(ScanTest):
         self.write(".env", "DEBUG=true\nDB_PASSWORD=Gh7!kq\n")
         self.assertEqual(self.states(self.scan(status=1)), {".env": "untracked"})
 
+    def test_a_box_reads_what_scan_says(self):
+        value = "Violet7Harbour93quartzLantern"
+        self.policy(files={"detect": {"**": "redact", "denied/**": "deny", "told/**": "report"}})
+        self.write(".env", f"PASSPHRASE={value}\n")
+        for name in ("a.txt", "denied/b.txt", "told/c.txt"):
+            self.write(name, f"first\n  {TOKEN}\n")
+        self.write("out.log", f"connecting with {value}\n")
+        self.write("clean.txt", "nothing\n")
+        self.trust()
+        report = self.scan(status=1)
+        actions = {e["path"]: e["action"] for e in report["findings"]}
+        self.assertEqual(actions, {"a.txt": "redact", "denied/b.txt": "deny", "told/c.txt": "report",
+                                   "out.log": "redact"})
+        for entry in report["findings"]:
+            name = entry["path"]
+            text = self.run_box(f"cat {name} 2>&1 || true")
+            lines = (self.project / name).read_text().splitlines()
+            secret = lines[entry["line"] - 1][entry["column"] - 1:entry["end_column"] - 1]
+            self.assertIn(secret, (TOKEN, value))
+            self.assertEqual(secret in text, entry["action"] == "report", name)
+            self.assertEqual("Permission denied" in text, entry["action"] == "deny", name)
+        self.assertEqual(self.run_box("cat clean.txt"), "nothing\n")
+
     def test_detect_off_is_left_out_and_said(self):
         self.policy(files={"detect": {"**": "redact", "docs/**": "off"}})
         self.write("docs/a.txt", TOKEN)
@@ -413,7 +436,9 @@ class Forms(ScanTest):
         self.policy(files={"redact": ["*.ini"]})
         self.write("a.ini", f"a={CANARY}")
         self.write("b.txt", TOKEN)
+        self.write("c.txt", CANARY)
         report = self.scan(status=1)
+        self.assertTrue(any("copy_of" in entry for entry in report["findings"]))
         schema = json.loads(SCHEMA.read_text())
         jsonschema.validate(report, schema)
         with self.assertRaises(jsonschema.ValidationError):
