@@ -54,8 +54,18 @@ HiddenFiles::HiddenFiles() : values_(random_key()) {}
 
 void HiddenFiles::add_elsewhere(const std::string& path) {
   struct stat status = {};
-  if (::lstat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink > 1) {
+  if (::lstat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) {
+    return;
+  }
+  if (status.st_nlink > 1) {
     inodes_.emplace(std::pair(status.st_dev, status.st_ino), path);
+  }
+  // One that this user cannot read is not read by a box either.
+  const base::UniqueFd fd(
+      ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (fd) {
+    int error = 0;
+    take_values(fd.get(), path, error);
   }
 }
 
@@ -103,8 +113,9 @@ void HiddenFiles::visit_file(const survey::Entry& entry) {
     error = holds < 0 ? errno : 0;
     hidden = holds != 0;
   }
+  const bool taken = hidden || action == FileAction::kRedact;
   found.holds_secret =
-      error != 0 || (hidden && status.st_size > 0 && take_values(fd.get(), found.path, error));
+      error != 0 || (taken && status.st_size > 0 && take_values(fd.get(), found.path, error));
   const std::lock_guard lock(mutex_);
   if (status.st_nlink > 1) {
     inodes_.emplace(std::pair(status.st_dev, status.st_ino), found.path);
@@ -128,16 +139,14 @@ bool HiddenFiles::take_values(int fd, const std::string& path, int& error) {
     return true;
   }
   const std::string_view text(buffer.bytes().data(), static_cast<std::size_t>(size));
-  if (text.find('\0') != std::string_view::npos) {
-    return true;  // a key store, or something that holds one; no values that are text
-  }
   std::uint32_t source = 0;
   {
     const std::lock_guard lock(mutex_);
     source = static_cast<std::uint32_t>(sources_.size());
     sources_.push_back(path);
   }
-  bool secret = text.size() == kMostHarvested;
+  // A key store is no text, and what is longer was not read to its end.
+  bool secret = text.find('\0') != std::string_view::npos || text.size() == kMostHarvested;
   values::harvest(text, path, [&](std::string_view value, std::string_view key) {
     secret = values_.add(value, key, source) || secret;
   });

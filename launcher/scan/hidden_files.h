@@ -33,7 +33,7 @@ class HiddenFiles {
   // Throws base::Error if no memory can be locked.
   HiddenFiles();
 
-  // A file outside the project whose other names are hidden.
+  // A file outside the project whose other names, and copies of its values, are hidden.
   void add_elsewhere(const std::string& path);
   // Whether to go into a directory: always. Thread-safe. Throws base::Error.
   bool visit(const survey::Entry& entry);

@@ -15,7 +15,7 @@ namespace agentbox::scan {
 struct Options {
   std::string root;                // the project: absolute, no symbolic link in it
   std::vector<std::string> paths;  // what of it to report, relative; empty: all of it
-  // Files outside whose other names are hidden in the project: absolute.
+  // Files outside whose other names are hidden in the project, and their values, too: absolute.
   std::vector<std::string> hidden_elsewhere;
   unsigned threads = 1;
 };

@@ -319,6 +319,10 @@ class Contents(ScanTest):
         self.assertEqual([e["path"] for e in self.scan("log", status=1)["findings"]], ["log/out.log"])
         (self.project / "a/.env").unlink()
         self.assertEqual(self.scan(status=0)["findings"], [])
+        # So are the home's own, in the project.
+        self.write(".pgpass", f"db.example:5432:shop:app:{value}\n", self.home)
+        self.assertEqual({e["copy_of"] for e in self.scan(status=1)["findings"]},
+                         {str(self.home / ".pgpass")})
 
     def test_a_hidden_file_without_a_secret_is_no_fault_in_git(self):
         self.git("init", "-q")
