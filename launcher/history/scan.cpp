@@ -20,6 +20,8 @@ namespace agentbox::history {
 
 namespace {
 
+constexpr int kTries = 3;
+
 using IdSet = std::unordered_set<ObjectId, ObjectId::Hash>;
 
 // The index of the repository and those of its linked worktrees.
@@ -111,6 +113,7 @@ class Search {
       }
     }
     std::vector<Object> objects = describe(git_, ids);
+    require_all(ids, objects);
     std::vector<ObjectId> commits;
     for (const Object& object : objects) {
       if (object.type == ObjectType::kCommit) {
@@ -149,6 +152,18 @@ class Search {
   std::vector<Secret> take() { return std::move(before_.secrets); }
 
  private:
+  // What lies there and cannot be read is damaged, or was taken away a moment ago.
+  static void require_all(const std::vector<ObjectId>& ids, const std::vector<Object>& objects) {
+    if (ids.size() == objects.size()) {
+      return;
+    }
+    const auto [id, object] = std::mismatch(
+        ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(objects.size()), objects.begin(),
+        [](const ObjectId& one, const Object& other) { return one == other.id; });
+    throw base::Error(base::Status::kFailed, "git cannot read its object " + id->hex(),
+                      "`git fsck` tells what is wrong with the repository");
+  }
+
   std::vector<Secret> look(const std::vector<Object>& objects, const Names& names) {
     if (options_.progress != nullptr) {
       options_.progress->total += objects.size();
@@ -272,9 +287,24 @@ std::optional<Report> Scan::known() const {
 }
 
 Repository Scan::search_repository(const std::string& directory, std::size_t& searched) {
+  for (int tries = 1;; ++tries) {
+    const Stores stores = find_stores(directory);
+    try {
+      return try_repository(directory, stores, searched);
+    } catch (const base::Error&) {
+      // A `git gc` beside may have put all into another pack meanwhile; else it would fail again.
+      const Stores now = find_stores(directory);
+      if (tries == kTries || (now.packs == stores.packs && now.loose == stores.loose)) {
+        throw;
+      }
+    }
+  }
+}
+
+Repository Scan::try_repository(const std::string& directory, const Stores& stores,
+                                std::size_t& searched) {
   std::optional<Searched> before = cache_.load(directory);
-  // Looked at before anything is read: what comes meanwhile is new the next time.
-  const Stores stores = find_stores(directory);
+  // As the stores, looked at before anything is read: what comes meanwhile is new the next time.
   const std::vector<Stamp> indexes = find_indexes(directory);
   Repository repository = {.directory = directory, .prefix = {}, .secrets = {}};
   if (before && is_unchanged(*before, stores, indexes)) {

@@ -62,6 +62,8 @@ class Scan {
 
  private:
   Repository search_repository(const std::string& directory, std::size_t& searched);
+  Repository try_repository(const std::string& directory, const Stores& stores,
+                            std::size_t& searched);
 
   Options options_;
   Cache cache_;

@@ -190,6 +190,18 @@ TEST_F(ScanTest, ReadsOnlyWhatIsNew) {
   EXPECT_EQ(names(scan()), names(second));
 }
 
+TEST_F(ScanTest, WhatCannotBeReadIsNotTakenForClean) {
+  run("git init -q .; echo $TOKEN >a; git add a; git commit -qm one;"
+      "blob=.git/objects/$(git rev-parse HEAD:a | sed 's,^..,&/,'); chmod u+w $blob; : >$blob");
+  EXPECT_THROW(scan(), base::Error);
+  EXPECT_FALSE(Scan(options()).known().has_value());
+  run("git init -q packed; cd packed; head -c 20000 /dev/urandom >a; git add a; git commit -qm "
+      "one; git gc -q;"
+      "chmod u+w .git/objects/pack/*.pack; pack=$(echo .git/objects/pack/*.pack);"
+      "dd if=/dev/zero of=$pack bs=1 seek=40 count=19000 conv=notrunc 2>/dev/null; rm -rf ../.git");
+  EXPECT_THROW(scan(), base::Error);
+}
+
 TEST_F(ScanTest, ForgetsWhatIsGone) {
   run("git init -q .; echo x >a; git add a; git commit -qm one; echo $TOKEN >b; git add b");
   EXPECT_EQ(names(scan()), (Names{"github-token b"}));
