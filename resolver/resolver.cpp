@@ -8,6 +8,7 @@
 
 #include "base/directories.h"
 #include "base/error.h"
+#include "resolver/backends/aws_secrets.h"
 #include "resolver/backends/doppler.h"
 #include "resolver/backends/env.h"
 #include "resolver/backends/file.h"
@@ -164,6 +165,7 @@ Resolver::Resolver() {
   add("local", std::make_shared<LocalBackend>(base::state_directory() + "/local"));
   add("env", std::make_shared<EnvBackend>());
   add("file", std::make_shared<FileBackend>());
+  add("aws-sm", std::make_shared<AwsSecretsBackend>());
   add("doppler", std::make_shared<DopplerBackend>());
   add("infisical", std::make_shared<InfisicalBackend>());
   add("vault", std::make_shared<VaultBackend>());

@@ -9,6 +9,7 @@
 #include "base/directories.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "resolver/backends/aws_secrets.h"
 #include "resolver/backends/local.h"
 #include "resolver/backends/op.h"
 
@@ -62,6 +63,8 @@ resolver::Resolver make_resolver(const Project& project) {
   resolver.add("local", std::make_shared<resolver::LocalBackend>(store_directory(), ask_passphrase));
   resolver::OpBackend::Options options;
   options.avoid = {project.root, project.working_directory};
+  resolver.add("aws-sm", std::make_shared<resolver::AwsSecretsBackend>(resolver::Environment(),
+                                                                       options.avoid));
   resolver.add("op", std::make_shared<resolver::OpBackend>(std::move(options)));
   return resolver;
 }
