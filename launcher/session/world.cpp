@@ -243,6 +243,7 @@ view::Config World::configure(Mounted& mounted, box::Handles& handles) {
     config.files = &decisions_.files;
     config.secrets = search_.get();
     config.contents = &decisions_.contents;
+    config.refused_objects = refused_objects_;
     config.hidden_changed = [this, tree = SecretSearch::Tree{mounted.root, mounted.prefix}](
                                 const std::string& path) {
       try {

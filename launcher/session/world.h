@@ -17,6 +17,7 @@
 #include "launcher/session/recorder.h"
 #include "launcher/session/secret_search.h"
 #include "launcher/session/tier.h"
+#include "launcher/view/refused_objects.h"
 #include "launcher/view/view.h"
 #include "policy/content_rules.h"
 #include "policy/file_rules.h"
@@ -96,6 +97,8 @@ class World {
   std::string git_directory_;  // of which the box may make linked worktrees; empty: of none
   std::unique_ptr<SecretSearch> search_;  // of the views
   std::mutex views_mutex_;
+  const std::shared_ptr<view::RefusedObjects> refused_objects_ =
+      std::make_shared<view::RefusedObjects>();
   std::vector<std::unique_ptr<view::View>> views_;
   std::unique_ptr<MaskedFiles> masked_;  // instead of them
   std::unique_ptr<egress::Egress> egress_;

@@ -30,6 +30,8 @@ FileServer::FileServer(Config config)
       links_(config_, judge_, storage_),
       indexes_(config_, judge_, storage_, contents_),
       held_(third(config_)),
+      refused_(config_.refused_objects ? config_.refused_objects
+                                       : std::make_shared<RefusedObjects>()),
       watcher_(config_.watches) {
   ::clock_gettime(CLOCK_REALTIME, &started_);
   nodes_.set_root(inode_of(storage_.top()));

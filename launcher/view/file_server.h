@@ -24,6 +24,7 @@
 #include "launcher/view/nodes.h"
 #include "launcher/view/own_files.h"
 #include "launcher/view/owners.h"
+#include "launcher/view/refused_objects.h"
 #include "launcher/view/sealed_files.h"
 #include "launcher/view/stale.h"
 #include "launcher/view/storage.h"
@@ -188,6 +189,8 @@ class FileServer {
   // Fails with EACCES if a secret is anywhere in the file.
   void require_no_secret(const Opened& file, const NodePtr& node,
                          const policy::ContentDecision& decision, const Verdicts::State& state);
+  // Git in the box stores nothing of what the file shows now.
+  void refuse_object(const Opened& file, const Verdicts::State& state);
   // Fails if to change these bytes could make a secret look like none, or lose it.
   void require_no_secret_near(const Opened& file, const NodePtr& node, off_t from, off_t to);
   // The file is read-only for the box from now on.
@@ -229,6 +232,7 @@ class FileServer {
   SealedFiles sealed_;
   Verdicts verdicts_;
   StaleQueue stale_;
+  const std::shared_ptr<RefusedObjects> refused_;
   Watcher watcher_;
   std::once_flag told_unwatched_;
   const Owners owners_;

@@ -27,6 +27,11 @@ FileServer::Slot FileServer::target(const Opened& directory, const char* name, b
   if (sealed_.sealed_path(path)) {
     refuse_write(verdict, path);
   }
+  if (config_.secrets != nullptr &&
+      refused_->refused(config_.prefix.empty() ? path : join(config_.prefix, path))) {
+    judge_.touched(Touch::Kind::kWriteRefused, path, nullptr);
+    fail(EACCES);
+  }
   if (own && verdict.content == Content::kHidden) {
     verdict.content = Content::kPlain;  // for as long as it is the box's own
   }

@@ -136,6 +136,9 @@ bool FileServer::take_out_secrets(const Opened& file, const NodePtr& node,
       // Before the box can have the bytes, so that it never writes them over the real ones.
       sealed = true;
       seal(file, node, decision, finding.what);
+      if (decision.detect == policy::Detect::kRedact) {
+        refuse_object(file, Verdicts::State(file.inode, config_.secrets->digest()));
+      }
     }
     take_out(from, to);
   }
@@ -169,6 +172,20 @@ bool FileServer::find_secret(const Opened& file, off_t from, off_t to,
     start += static_cast<off_t>(size - Secrets::kReach);
   }
   return false;
+}
+
+void FileServer::refuse_object(const Opened& file, const Verdicts::State& state) {
+  if (state.size > static_cast<std::int64_t>(RefusedObjects::kMostBytes) || refused_->has(state)) {
+    return;
+  }
+  std::string bytes(static_cast<std::size_t>(state.size), '\0');
+  bytes.resize(read_at(file.fd.get(), bytes.data(), bytes.size(), 0));
+  std::vector<Secrets::Finding> found;
+  config_.secrets->find(bytes, rules_path(file), found);
+  for (const Secrets::Finding& finding : found) {
+    take_out(bytes.data() + finding.offset, bytes.data() + finding.offset + finding.length);
+  }
+  refused_->add(state, std::move(bytes));
 }
 
 void FileServer::require_no_secret(const Opened& file, const NodePtr& node,

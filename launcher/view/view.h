@@ -13,6 +13,8 @@
 
 namespace agentbox::view {
 
+class RefusedObjects;
+
 // An entry that exists in the view only, on top of whatever the real tree has there.
 struct Synthetic {
   std::string path;      // relative to the root
@@ -70,6 +72,8 @@ struct Config {
   // something is found. Null secrets: names alone decide; null contents: it is redacted.
   const Secrets* secrets = nullptr;
   const policy::ContentRules* contents = nullptr;
+  // Shared with the view of the git directory, if that is not in this one; may be null.
+  std::shared_ptr<RefusedObjects> refused_objects;
   std::function<void(const Touch&)> touched;  // may be empty
   // A hidden name was made, removed or changed outside (not by this process), in a directory that
   // the box has looked at. From a thread of its own; may be empty.

@@ -106,6 +106,30 @@ class Contents(SessionTest):
         self.assertIn("the word is ****", output)
         self.assertNotIn(PASSWORD, output)
 
+    def test_git_commits_no_stars(self):
+        def git(script):
+            return subprocess.run(["sh", "-ec", script], cwd=self.project, check=True, text=True,
+                                  env=self.environment, capture_output=True).stdout
+        for name in ("settings.txt", "lines.txt"):
+            (self.project / name).write_bytes(
+                (f"token = {TOKEN}" + ("\r\n" if name == "lines.txt" else "\n")).encode())
+        self.write("plain.txt", "a\n")
+        git("git init -q; git config user.email a@b; git config user.name c;"
+            "git config core.autocrlf input; git add .; git commit -qm first")
+        # Times in doubt: git in the box reads the files.
+        git("sleep 0.1; touch settings.txt lines.txt")
+        self.write("untracked.txt", f"other = {TOKEN}\n")
+        for script in ("git commit -qam stars", "git add -A; git commit -qm stars",
+                       "git stash -q -u", "git add untracked.txt", "git hash-object -w settings.txt"):
+            self.agentbox("run", "--", "sh", "-c", script)
+        self.run_box("echo b >plain.txt; git commit -qm plain plain.txt")
+        objects = git("git cat-file --batch-all-objects --batch-check | grep blob | cut -c1-40 |"
+                      " while read o; do git cat-file -p $o; echo; done; git log --format=%s")
+        self.assertNotIn("***", objects)
+        self.assertIn(TOKEN, objects)
+        self.assertIn("plain\n", objects)
+        self.assertEqual(git("git status --porcelain"), "?? untracked.txt\n")
+
 
 if __name__ == "__main__":
     unittest.main()
