@@ -57,11 +57,15 @@ void FileServer::require_no_listed_link(const Slot& slot, const Inode& inode) {
 }
 
 Reply FileServer::made(const NodePtr& parent, const Opened& directory, const char* name) {
+  const bool watched = watch(parent, directory);
+  const std::uint64_t placed = watcher_.placed();
   Found found;
   if (const int error = find(parent, &directory, name, true, &found)) {
     fail(error);
   }
-  return enter(parent, name, found);
+  Reply reply = enter(parent, name, found);
+  note_watched(watched, placed, found, &reply);
+  return reply;
 }
 
 Reply FileServer::create(std::uint64_t parent_id, const char* name, mode_t mode, int flags) {
@@ -70,6 +74,8 @@ Reply FileServer::create(std::uint64_t parent_id, const char* name, mode_t mode,
   const Opened directory = open_directory(parent_id, &parent);
   const Slot slot = target(directory, name, false, true, true);
   mode = without_set_id(mode);
+  const bool watched = watch(parent, directory);
+  const std::uint64_t placed = watcher_.placed();
   base::UniqueFd fd(::openat(slot.directory, slot.name.c_str(),
                              O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
   if (!fd) {
@@ -97,6 +103,7 @@ Reply FileServer::create(std::uint64_t parent_id, const char* name, mode_t mode,
   found.inode = inode_of(fd.get());
   own_.made(found.inode);
   Reply reply = enter(parent, name, found);
+  note_watched(watched, placed, found, &reply);
   // Such as git's objects, 0444 from the start. Not programs: what is open for writing cannot be
   // executed outside (ETXTBSY).
   if ((mode & 0333) == 0) {

@@ -1,19 +1,14 @@
 #include "launcher/view/view.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstdlib>
+#include <algorithm>
+#include <optional>
 #include <string>
-#include <thread>
 
 #include "base/error.h"
+#include "launcher/view/crew.h"
 #include "launcher/view/file_server.h"
 #include "launcher/view/fuse_operations.h"
 #include "launcher/view/notifier.h"
@@ -44,11 +39,7 @@ void discard(fuse_log_level, const char*, va_list) {}
 }  // namespace
 
 struct View::Server {
-  Server(base::UniqueFd device, Config config)
-      : threads_wanted(std::max(config.threads, 1u)), files(std::move(config)) {
-    stop.reset(static_cast<int>(
-        base::check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "create", "an event descriptor")));
-    // Never blocks in read(2), where nothing could wake it.
+  Server(base::UniqueFd device, Config config, unsigned threads) : files(std::move(config)) {
     base::check(::fcntl(device.get(), F_SETFL, O_RDWR | O_NONBLOCK), "set up", "/dev/fuse");
     base::check(::fcntl(device.get(), F_SETFD, FD_CLOEXEC), "set up", "/dev/fuse");
     fuse_set_log_func(discard);
@@ -61,12 +52,10 @@ struct View::Server {
     if (!session || fuse_session_mount(session.get(), mount_point.c_str()) != 0) {
       throw base::Error(base::Status::kFailed, "cannot serve the view: libfuse refused /dev/fuse");
     }
-    fd = device.release();  // the session's now
+    crew.emplace(session.get(), device.release());  // the session's now
     const BlockedSignals blocked;
     try {
-      for (unsigned i = 0; i < threads_wanted; ++i) {
-        threads.emplace_back([this] { serve(); });
-      }
+      crew->start(threads);
       notifier.start();
     } catch (...) {
       end();
@@ -79,56 +68,21 @@ struct View::Server {
   void end() {
     // While requests are still answered: it may wait for the kernel, and that for an answer.
     notifier.stop();
-    fuse_session_exit(session.get());
-    ::eventfd_write(stop.get(), 1);
-    for (std::thread& thread : threads) {
-      thread.join();
+    if (crew) {
+      crew->end();
     }
-    threads.clear();
   }
 
-  void serve() {
-    base::UniqueFd events(::epoll_create1(EPOLL_CLOEXEC));
-    epoll_event device_event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data = {.fd = fd}};
-    epoll_event stop_event = {.events = EPOLLIN, .data = {.fd = stop.get()}};
-    // The box's umask has been applied by its kernel; ours must not be on top. Own thread, own
-    // umask (CLONE_FS).
-    if (!events || ::unshare(CLONE_FS) != 0 ||
-        ::epoll_ctl(events.get(), EPOLL_CTL_ADD, fd, &device_event) != 0 ||
-        ::epoll_ctl(events.get(), EPOLL_CTL_ADD, stop.get(), &stop_event) != 0) {
-      fuse_session_exit(session.get());
-      ::eventfd_write(stop.get(), 1);
-      return;
-    }
-    ::umask(0);
-    fuse_buf buffer = {};
-    while (fuse_session_exited(session.get()) == 0) {
-      const int length = fuse_session_receive_buf(session.get(), &buffer);
-      if (length > 0) {
-        fuse_session_process_buf(session.get(), &buffer);
-      } else if (length == -EAGAIN) {
-        epoll_event event;
-        ::epoll_wait(events.get(), &event, 1, -1);
-      } else if (length != -EINTR) {
-        break;  // unmounted: the box is gone
-      }
-    }
-    ::free(buffer.mem);
-    ::eventfd_write(stop.get(), 1);  // stays readable: wakes the others too
-  }
-
-  const unsigned threads_wanted;
   FileServer files;
-  base::UniqueFd stop;
   Session session;
-  int fd = -1;
-  std::vector<std::thread> threads;
+  std::optional<Crew> crew;
   Notifier notifier{files, session};
 };
 
 View::View(base::UniqueFd device, Config config) {
   try {
-    server_ = std::make_unique<Server>(std::move(device), std::move(config));
+    const unsigned threads = std::max(config.threads, 1u);
+    server_ = std::make_unique<Server>(std::move(device), std::move(config), threads);
   } catch (const Failure& failure) {
     throw base::SystemError("serve", "the view's directory", failure.error);
   }
