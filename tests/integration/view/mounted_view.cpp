@@ -239,7 +239,10 @@ MountedView::MountedView(Options options)
     const std::lock_guard lock(mutex_);
     ++unwatched_;
   };
-  config.touched = [this](const Touch& touch) {
+  config.touched = [this, first = options.touched](const Touch& touch) {
+    if (first) {
+      first(touch);
+    }
     const std::lock_guard lock(mutex_);
     touches_.push_back(touch);
   };

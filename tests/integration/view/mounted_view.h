@@ -2,6 +2,7 @@
 // which commands run without any capability.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -46,8 +47,9 @@ struct Options {
   const Secrets* secrets = nullptr;
   unsigned descriptors = 512;
   std::size_t watches = 1000;
-  std::string real;     // the real tree; by default a new one
-  std::string scratch;  // home mode: the private home; by default a new one
+  std::function<void(const Touch&)> touched;  // called first, if not empty
+  std::string real;                           // the real tree; by default a new one
+  std::string scratch;                        // home mode: the private home; by default a new one
 
   Options();
 };
