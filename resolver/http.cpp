@@ -22,7 +22,7 @@ using Kind = HttpFailure::Kind;
 
 constexpr int kMostRedirects = 3;
 constexpr long kConnectLimit = 5'000;  // milliseconds
-constexpr long kConnectionsPerHost = 8;
+constexpr long kConnectionsPerHost = 32;
 constexpr std::size_t kMostHeaders = 64;  // kept ones; a server's thousands are its own affair
 constexpr milliseconds kFirstDelay{200};
 

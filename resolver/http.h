@@ -76,7 +76,7 @@ class Http {
   Http(Options options, const Environment& environment);
   ~Http();
 
-  // All at once, eight connections a host at most; one result each, in order. Blocks up to the
+  // All at once, 32 connections a host at most; one result each, in order. Blocks up to the
   // deadline; `stop` ends it early. Thread-safe: calls wait for each other. Throws base::Error if
   // libcurl cannot be had or memory cannot be locked.
   std::vector<HttpResult> run(std::span<const HttpRequest> requests,
