@@ -75,6 +75,8 @@ class Agentbox(Place):
 class Mounted(Place):
     """A FUSE program that mounts another picture of the tree."""
 
+    mounter = None
+
     def start(self):
         if shutil.which(self.name) is None:
             raise Missing(f"{self.name} is not installed")
@@ -99,9 +101,13 @@ class Mounted(Place):
 
     def stop(self):
         super().stop()
-        subprocess.run(["fusermount3", "-u", self.point], check=True)
+        if self.mounter is None:
+            return
+        if self.mounter.poll() is None:
+            subprocess.run(["fusermount3", "-u", self.point], check=True)
         self.mounter.wait(timeout=60)
         self.mounter.stderr.close()
+        self.mounter = None
 
 
 class Bindfs(Mounted):
