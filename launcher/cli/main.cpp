@@ -35,6 +35,7 @@ constexpr std::array kVerbs = {
     Verb{"secret", "the local encrypted store: set, list, rm", cli::secret},
     Verb{"read", "resolve one reference to standard output", cli::read},
     Verb{"inject", "fill in a template that holds references", cli::inject},
+    Verb{"hook", "a trusted repository's secrets in your own shell: bash, zsh, fish", cli::hook},
     Verb{"status", "inside a box: its session, scope and secrets by name", cli::status},
     Verb{"log", "show and verify the audit log", cli::log},
     Verb{"doctor", "try what agentbox needs of this machine, and say how to mend it", cli::doctor},

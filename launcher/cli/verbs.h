@@ -9,6 +9,7 @@ namespace agentbox::cli {
 int check(const Arguments& arguments);
 int doctor(const Arguments& arguments);
 int explain(const Arguments& arguments);
+int hook(const Arguments& arguments);
 int inject(const Arguments& arguments);
 int log(const Arguments& arguments);
 int read(const Arguments& arguments);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "launcher/session/shell.h"
 #include "policy/environment_rules.h"
 
 extern char** environ;
@@ -15,10 +16,13 @@ std::map<std::string, std::string> plain_environment(const policy::Policy& polic
                                                      const std::string& working_directory) {
   std::map<std::string, std::string> variables;
   const policy::EnvironmentRules rules(policy);
+  const std::vector<std::string> of_the_shell = shell_variables();
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
     const std::size_t equals = text.find('=');
-    if (equals != std::string_view::npos && rules.passes(text.substr(0, equals))) {
+    if (equals != std::string_view::npos && rules.passes(text.substr(0, equals)) &&
+        std::find(of_the_shell.begin(), of_the_shell.end(), text.substr(0, equals)) ==
+            of_the_shell.end()) {
       variables.emplace(text.substr(0, equals), text.substr(equals + 1));
     }
   }
