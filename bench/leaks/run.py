@@ -22,7 +22,7 @@ import tools
 from attacks import CASES, SEARCH_PATH, TOKEN, make_place
 
 HERE = pathlib.Path(__file__).resolve()
-HIDDEN = ("absent", "empty", "refused")
+HIDDEN = ("absent", "empty", "redacted", "refused")
 TIME_LIMIT = 60  # seconds for one start; the slowest attack takes under three
 
 # --- one start
@@ -54,7 +54,8 @@ def start(tool, case, directory, names):
 
 
 def judge(place, case, output):
-    """As start(). "absent": no such name; "empty": it is there and holds nothing."""
+    """As start(). "absent": no such name; "empty": it is there and holds nothing;
+    "redacted": it is there, with as many stars as the secret is long."""
     if case.written:
         path = place.project / case.written
         leaked = path.exists() and place.secret in path.read_text(encoding="utf-8")
@@ -67,6 +68,8 @@ def judge(place, case, output):
     for words in (b"denied", b"Read-only", b"not permitted", b"busy"):
         if words in output:
             return "refused", ""
+    if b"*" * len(place.secret) in output:
+        return "redacted", ""
     return "absent" if b"No such file" in output or case.environment else "empty", ""
 
 
