@@ -47,7 +47,7 @@ class Guard {
   // if the guard is dead: the box must not run on.
   Outcome cover(const std::string& path, Cover cover, dev_t device, ino_t inode);
 
-  // Becomes readable when the guard is dead.
+  // POLLHUP when the guard is dead; readable also while it answers.
   int descriptor() const { return orders_.get(); }
 
  private:

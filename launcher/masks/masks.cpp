@@ -50,7 +50,23 @@ bool Masks::Link::is(const Mask& mask) const {
 
 Masks::Masks(Config config)
     : config_(std::move(config)),
-      stop_(static_cast<int>(base::check(::eventfd(0, EFD_CLOEXEC), "eventfd"))) {
+      stop_(static_cast<int>(base::check(::eventfd(0, EFD_CLOEXEC), "eventfd"))),
+      contents_(config_.search),
+      backlog_({.one =
+                    [this](const Directory& directory, const std::string& name) {
+                      search([&](Scan& scan) { scan.name(directory, name); }, true);
+                    },
+                .all =
+                    [this](Backlog::All all) {
+                      search(
+                          [this](Scan& scan) {
+                            for (std::size_t tree = 0; tree < config_.trees.size(); ++tree) {
+                              scan.whole(tree, 1);
+                            }
+                          },
+                          all == Backlog::All::kEvery);
+                    },
+                .failed = [this] { config_.failed(std::current_exception()); }}) {
   for (const std::string& path : config_.hidden_elsewhere) {
     struct stat status = {};
     if (::stat(path.c_str(), &status) == 0) {
@@ -62,6 +78,8 @@ Masks::Masks(Config config)
 Masks::~Masks() { stop(); }
 
 void Masks::stop() {
+  contents_.stop();
+  backlog_.stop();
   if (thread_.joinable()) {
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t n = ::write(stop_.get(), &one, sizeof one);
@@ -76,8 +94,9 @@ std::string Masks::absolute(std::size_t tree, const std::string& path) const {
 
 Outcome Masks::put(const Mask& mask) {
   const std::string path = absolute(mask.tree, mask.path);
+  const std::lock_guard lock(put_mutex_);
   const Outcome outcome = config_.cover(path, mask);
-  if (outcome == Outcome::kCovered && told_.insert(path).second) {
+  if (outcome == Outcome::kCovered && told_.insert({path, !mask.found.empty()}).second) {
     config_.covered(path, mask);
   }
   return outcome;
@@ -197,10 +216,34 @@ void Masks::apply(Scan& scan, bool running) {
   }
 }
 
+// The names were judged before, by whoever told of the change.
+void Masks::search(const std::function<void(Scan&)>& walk, bool tell_hidden) {
+  Scan scan(*config_.files, config_.trees, {.contents = &contents_, .tell_hidden = tell_hidden});
+  walk(scan);
+  put_found(scan);
+}
+
+void Masks::put_found(const Scan& scan) {
+  for (const Mask& mask : scan.found()) {
+    if (!mask.report) {
+      put(mask);
+      continue;
+    }
+    const std::string path = absolute(mask.tree, mask.path);
+    const std::lock_guard lock(put_mutex_);
+    if (told_.insert({path, true}).second) {
+      config_.covered(path, mask);
+    }
+  }
+}
+
 void Masks::cover_all() { look(false); }
 
 void Masks::look(bool running) {
-  Scan scan(*config_.files, config_.trees, watches_, config_.progress);
+  Scan scan(*config_.files, config_.trees,
+            {.watches = &watches_,
+             .contents = running ? nullptr : &contents_,
+             .progress = config_.progress});
   for (std::size_t tree = 0; tree < config_.trees.size(); ++tree) {
     scan.whole(tree, std::max(2U, std::thread::hardware_concurrency()));
   }
@@ -212,9 +255,11 @@ void Masks::look(bool running) {
   for (const Mask& mask : scan.linked()) {
     linked_.insert(mask.inode);
   }
+  put_found(scan);
 }
 
 void Masks::watch() {
+  backlog_.start();
   thread_ = std::thread([this] {
     try {
       serve();
@@ -233,7 +278,7 @@ bool Masks::follow() {
       forget(absolute(directory.tree, directory.path) + "/" + std::string(change.name));
       return;
     }
-    Scan scan(*config_.files, config_.trees, watches_, nullptr);
+    Scan scan(*config_.files, config_.trees, {.watches = &watches_});
     scan.name(change.directory, change.name);
     for (const Inode& inode : scan.hidden()) {
       all |= hidden_.insert(inode).second;  // its other names are still shown
@@ -242,7 +287,11 @@ bool Masks::follow() {
     // A further name of a file in a hidden place, whose inode nobody has looked at yet.
     all |= std::any_of(scan.linked().begin(), scan.linked().end(),
                        [&](const Mask& mask) { return linked_.insert(mask.inode).second; });
+    backlog_.add(change.directory, change.name);
   });
+  if (taken == Taken::kLost) {
+    backlog_.add_all(Backlog::All::kEvery);
+  }
   if (taken == Taken::kLost || all) {
     look(true);
   }
@@ -250,8 +299,9 @@ bool Masks::follow() {
 }
 
 void Masks::serve() {
-  pollfd events[] = {
-      {watches_.descriptor(), POLLIN, 0}, {stop_.get(), POLLIN, 0}, {config_.guard, POLLIN, 0}};
+  pollfd events[] = {{watches_.descriptor(), POLLIN, 0},
+                     {stop_.get(), POLLIN, 0},
+                     {config_.guard, 0, 0}};  // POLLHUP
   for (;;) {
     if (::poll(events, std::size(events), -1) < 0 && errno != EINTR) {
       throw base::SystemError("wait for", "changes of files", errno);

@@ -6,6 +6,7 @@
 #include <exception>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <set>
 #include <string>
 #include <thread>
@@ -13,6 +14,8 @@
 
 #include "base/error.h"
 #include "base/unique_fd.h"
+#include "launcher/masks/backlog.h"
+#include "launcher/masks/contents.h"
 #include "launcher/masks/scan.h"
 #include "launcher/masks/watches.h"
 #include "policy/file_rules.h"
@@ -27,14 +30,16 @@ struct Config {
   std::vector<std::string> hidden_elsewhere;  // absolute paths
   // Covers a path in the box (box::Guard::cover()). Never called by two threads at once.
   std::function<box::Guard::Outcome(const std::string& path, const Mask& mask)> cover;
-  // Told of each path the first time that it is covered.
+  Search search;
+  // Told of each path the first time that it is covered, or that something is found in it. Never
+  // called by two threads at once.
   std::function<void(const std::string& path, const Mask& mask)> covered;
   // Told of each protected name that appeared; `now` is the path that it was renamed to, or "".
   std::function<void(const std::string& path, const std::string& now)> set_aside;
-  // Called once, from the watching thread, if what should be covered cannot be, or a protected name
-  // appeared: the box must end.
+  // Called from a thread of the masks, each once, if what should be covered cannot be, or a
+  // protected name appeared: the box must end.
   std::function<void(std::exception_ptr)> failed;
-  int guard = -1;                                // readable when the guard is dead; not closed
+  int guard = -1;                                // POLLHUP when the guard is dead; not closed
   std::atomic<std::size_t>* progress = nullptr;  // counts names; may be null
 };
 
@@ -52,6 +57,9 @@ class Masks {
   void cover_all();
   // Starts to cover what appears. After cover_all(), which has begun to watch.
   void watch();
+  // More is looked for in files than before: they are all looked into again, by and by. At any
+  // time, from any thread.
+  void search_again() { backlog_.add_all(Backlog::All::kShown); }
   // When the box is dead: stops watching, and looks at what it did last. Throws base::Error if
   // protected names have appeared, now or before.
   void settle();
@@ -74,6 +82,8 @@ class Masks {
   // `running`: the command does, so a read-only name that was not there before is one that it may
   // have made.
   void apply(Scan& scan, bool running);
+  void put_found(const Scan& scan);
+  void search(const std::function<void(Scan&)>& walk, bool tell_hidden);
   void protect(const Mask& mask, bool running);
   void set_aside(const Mask& mask, const std::string& path);
   bool shown(std::size_t tree, const std::string& path) const;
@@ -90,10 +100,13 @@ class Masks {
   std::set<std::string> protected_;  // absolute paths that were covered read-only
   // Links under protected names: they cannot be mounted on themselves, so the box can replace them.
   std::map<std::string, Link> links_;  // by absolute path
-  std::set<std::string> told_;         // absolute paths
+  std::mutex put_mutex_;
+  std::set<std::pair<std::string, bool>> told_;  // absolute path, found in it; under put_mutex_
   std::vector<Aside> aside_;
   bool unsure_ = false;  // watching ended early: changes may not have been looked at
   base::UniqueFd stop_;
+  Contents contents_;
+  Backlog backlog_;
   std::thread thread_;
 };
 

@@ -67,10 +67,6 @@ bool is_local(long type) {
 
 }  // namespace
 
-Scan::Scan(const policy::FileRules& rules, const std::vector<Tree>& trees, Watches& watches,
-           std::atomic<std::size_t>* progress)
-    : rules_(rules), trees_(trees), watches_(watches), progress_(progress) {}
-
 std::string Scan::judged(std::size_t tree, const std::string& path) const {
   return join(trees_[tree].prefix, path);
 }
@@ -92,7 +88,8 @@ void Scan::below(std::size_t tree, const std::string& path, int directory, unsig
   options.prefix = judged(tree, path);
   options.threads = threads;
   options.stay = false;
-  options.progress = progress_;
+  options.progress = options_.progress;
+  options.stop = options_.contents == nullptr ? nullptr : &options_.contents->stopped();
   // Names in it that the user cannot list could be opened by the box all the same.
   options.unlisted = [&](std::string_view unlisted, int) {
     const std::string whole = join(path, unlisted);
@@ -123,7 +120,10 @@ void Scan::require_local(dev_t device, int file, const std::string& path) {
 }
 
 void Scan::watch(int directory, const Directory& place) {
-  const std::optional<Directory> before = watches_.add(directory, place);
+  if (options_.watches == nullptr) {
+    return;
+  }
+  const std::optional<Directory> before = options_.watches->add(directory, place);
   if (!before) {
     return;
   }
@@ -157,7 +157,9 @@ bool Scan::hides(FileAction action, const Directory& place, int directory,
     return true;
   }
   // Before it is read, so that no write is missed.
-  watches_.add_file(file.get(), place, name);
+  if (options_.watches != nullptr) {
+    options_.watches->add_file(file.get(), place, name);
+  }
   try {
     file = base::open_beneath(directory, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     const std::string bytes = base::read_all(file.get(), kLargestSettings, name);
@@ -165,6 +167,25 @@ bool Scan::hides(FileAction action, const Directory& place, int directory,
                                                    : !policy::holds_only_references(bytes);
   } catch (const Error&) {
     return true;
+  }
+}
+
+void Scan::look_into(const Mask& file, int directory, const std::string& name) {
+  std::optional<Contents::Finding> finding =
+      options_.contents->look(directory, name, judged(file.tree, file.path));
+  if (finding) {
+    Mask mask = file;
+    mask.rule = finding->rule;
+    mask.found = std::move(finding->what);
+    mask.report = finding->report;
+    const std::lock_guard lock(mutex_);
+    found_.push_back(std::move(mask));
+  }
+}
+
+void Scan::tell_hidden(std::size_t tree, const std::string& path, mode_t type) {
+  if (options_.tell_hidden && type == S_IFREG) {
+    options_.contents->hidden_changed(tree, path);
   }
 }
 
@@ -182,6 +203,7 @@ bool Scan::entry(std::size_t tree, const std::string& path, int directory, const
   const bool is_directory = type == S_IFDIR;
   const bool further_names = !is_directory && status.st_nlink > 1;
   if (below_hidden) {
+    tell_hidden(tree, path, type);
     // Cannot be reached by this name; what counts is whether it has another.
     if (further_names) {
       const std::lock_guard lock(mutex_);
@@ -216,6 +238,11 @@ bool Scan::entry(std::size_t tree, const std::string& path, int directory, const
         throw;
       }
     }
+  }
+  if (hide) {
+    tell_hidden(tree, path, type);
+  } else if (options_.contents != nullptr && type == S_IFREG && status.st_size > 0) {
+    look_into({tree, path, Cover::kFile, inode, type}, directory, name);
   }
   const std::lock_guard lock(mutex_);
   if (hide) {

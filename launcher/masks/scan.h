@@ -13,6 +13,7 @@
 
 #include "base/unique_fd.h"
 #include "launcher/box/guard.h"
+#include "launcher/masks/contents.h"
 #include "launcher/masks/watches.h"
 #include "policy/file_rules.h"
 
@@ -38,6 +39,8 @@ struct Mask {
   const policy::Pattern* rule = nullptr;
   bool own_content = false;  // read-only for what is in it now, not by its name
   timespec changed = {};     // the time of the inode's last change; only of links
+  std::string found = {};    // what is in it, if that is why
+  bool report = false;       // found, but shown all the same
 };
 
 // Collects what is to be covered in the trees, and watches their directories on the way: before a
@@ -46,9 +49,16 @@ struct Mask {
 // file system that may change unseen, a directory that is there under two names.
 class Scan {
  public:
-  // `rules`, `trees`, `watches` and `progress` (counts names; may be null) must outlive it.
-  Scan(const policy::FileRules& rules, const std::vector<Tree>& trees, Watches& watches,
-       std::atomic<std::size_t>* progress);
+  struct Options {
+    Watches* watches = nullptr;                    // null: nothing is watched
+    const Contents* contents = nullptr;            // null: names alone are judged
+    bool tell_hidden = false;                      // the contents, of hidden files
+    std::atomic<std::size_t>* progress = nullptr;  // counts names; may be null
+  };
+
+  // All must outlive it.
+  Scan(const policy::FileRules& rules, const std::vector<Tree>& trees, const Options& options)
+      : rules_(rules), trees_(trees), options_(options) {}
 
   // Everything in the tree. By `threads` at once.
   void whole(std::size_t tree, unsigned threads);
@@ -61,6 +71,9 @@ class Scan {
   std::vector<Mask> masks();
   // Inodes of hidden files that have further names.
   const std::set<Inode>& hidden() const { return hidden_; }
+  // Of the files that are shown, those in which a secret stands. Also of those in masks(): under a
+  // name that is read-only.
+  const std::vector<Mask>& found() const { return found_; }
   // Of the files that are shown, those that have further names.
   const std::vector<Mask>& linked() const { return linked_; }
 
@@ -72,18 +85,21 @@ class Scan {
   // Of a file that the rules do not simply show.
   bool hides(policy::FileAction action, const Directory& place, int directory,
              const std::string& name);
+  // A file that is shown.
+  void look_into(const Mask& file, int directory, const std::string& name);
+  void tell_hidden(std::size_t tree, const std::string& path, mode_t type);
   void watch(int directory, const Directory& place);
   void require_local(dev_t device, int file, const std::string& path);
   std::string judged(std::size_t tree, const std::string& path) const;
 
   const policy::FileRules& rules_;
   const std::vector<Tree>& trees_;
-  Watches& watches_;
-  std::atomic<std::size_t>* const progress_;
+  const Options options_;
   std::atomic<dev_t> device_{0};  // the last that was found to be local
   std::mutex mutex_;
   std::vector<Mask> masks_;
   std::vector<Mask> linked_;
+  std::vector<Mask> found_;
   std::set<Inode> hidden_;
 };
 

@@ -261,7 +261,24 @@ void MaskedFiles::add_link(const std::string& target, const std::string& text, b
 
 void MaskedFiles::start(box::Handles& handles) { guard_ = std::make_unique<box::Guard>(handles); }
 
-void MaskedFiles::cover(Recorder& recorder, bool progress) {
+masks::Search MaskedFiles::search_with(SecretSearch& search,
+                                       const policy::ContentRules& contents) const {
+  return {.rules = &contents,
+          .reach = view::Secrets::kReach,
+          .find = [&search](std::string_view text, const std::string& path) -> std::string {
+            thread_local std::vector<view::Secrets::Finding> findings;
+            findings.clear();
+            search.find(text, path, findings);
+            return findings.empty() ? std::string() : std::string(findings.front().what);
+          },
+          .hidden_changed =
+              [this, &search](std::size_t tree, const std::string& path) {
+                search.reread({places_[tree].root, places_[tree].prefix}, path);
+              }};
+}
+
+void MaskedFiles::cover(Recorder& recorder, SecretSearch& search,
+                        const policy::ContentRules& contents, bool progress) {
   masks::Config config;
   config.files = &files_;
   const base::UniqueFd root = base::open_at(AT_FDCWD, "/", O_PATH | O_DIRECTORY);
@@ -272,6 +289,7 @@ void MaskedFiles::cover(Recorder& recorder, bool progress) {
          .prefix = place.prefix});
   }
   config.hidden_elsewhere = credential_files(identity_);
+  config.search = search_with(search, contents);
   config.guard = guard_->descriptor();
   config.cover = [this](const std::string& path, const masks::Mask& mask) {
     return guard_->cover(path, mask.cover, mask.inode.first, mask.inode.second);
@@ -281,9 +299,10 @@ void MaskedFiles::cover(Recorder& recorder, bool progress) {
       return;
     }
     audit::Record record;
-    record.event = "hide";
+    record.event = mask.found.empty() ? "hide" : "find";
     record.subject = path;
-    record.outcome = "masked";
+    record.reason = mask.found;
+    record.outcome = mask.report ? "shown" : "masked";
     record.rule = mask.rule == nullptr ? "" : mask.rule->place.text() + ": " + mask.rule->text;
     recorder.note(std::move(record));
   };
@@ -303,7 +322,14 @@ void MaskedFiles::cover(Recorder& recorder, bool progress) {
   masks_ = std::make_unique<masks::Masks>(std::move(config));
   masks_->cover_all();
   shown.reset();
+  searching_ = masks_.get();
   masks_->watch();
+}
+
+void MaskedFiles::search_again() {
+  if (masks::Masks* const masks = searching_) {
+    masks->search_again();
+  }
 }
 
 void MaskedFiles::settle() { masks_->settle(); }

@@ -1,6 +1,7 @@
 // A session's files without the live view: the real directories, and what covers parts of them.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "launcher/session/identity.h"
 #include "launcher/session/project.h"
 #include "launcher/session/recorder.h"
+#include "launcher/session/secret_search.h"
 #include "policy/file_rules.h"
 #include "policy/policy.h"
 
@@ -36,11 +38,16 @@ class MaskedFiles {
   void start(box::Handles& handles);
   // Covers what is hidden and goes on doing so. When the box is ready, before the command runs.
   // With `progress`: what takes long is shown on the terminal.
-  void cover(Recorder& recorder, bool progress);
+  // The search finds what the contents rules are about.
+  void cover(Recorder& recorder, SecretSearch& search, const policy::ContentRules& contents,
+             bool progress);
+  // The search finds more than before. From any thread.
+  void search_again();
   // When the box is dead. Throws Error if it may have made files that programs outside act upon.
   void settle();
 
  private:
+  masks::Search search_with(SecretSearch& search, const policy::ContentRules& contents) const;
   void add_home(const policy::Policy& policy, const policy::HomeRules& rules, box::Plan& plan);
   void prepare(const std::string& path, bool directory);
   bool is_listed(const std::string& path) const;
@@ -54,6 +61,7 @@ class MaskedFiles {
   std::vector<std::string> listed_;  // absolute paths of the home that are shown
   std::unique_ptr<box::Guard> guard_;
   std::unique_ptr<masks::Masks> masks_;  // goes before the guard
+  std::atomic<masks::Masks*> searching_ = nullptr;
 };
 
 }  // namespace agentbox::session

@@ -244,14 +244,14 @@ view::Config World::configure(Mounted& mounted, box::Handles& handles) {
     config.secrets = search_.get();
     config.contents = &decisions_.contents;
     config.refused_objects = refused_objects_;
-    config.hidden_changed = [this, tree = SecretSearch::Tree{mounted.root, mounted.prefix}](
-                                const std::string& path) {
-      try {
-        search_->reread(tree, path);
-      } catch (const Error&) {
-        recorder_.fail(std::current_exception());
-      }
-    };
+    config.hidden_changed =
+        [this, tree = SecretSearch::Tree{mounted.root, mounted.prefix}](const std::string& path) {
+          try {
+            search_->reread(tree, path);
+          } catch (const Error&) {
+            recorder_.fail(std::current_exception());
+          }
+        };
     config.prefix = mounted.prefix;
     config.worktrees = {.git_directory = git_directory_, .project = project_.root};
     config.hidden_elsewhere = credential_files(identity_);
@@ -263,9 +263,7 @@ void World::serve(box::Handles& handles) {
   if (masked_ != nullptr) {
     masked_->start(handles);
   }
-  if (!handles.views.empty()) {
-    start_search();
-  }
+  start_search();
   for (std::size_t i = 0; i < handles.views.size(); ++i) {
     auto view =
         std::make_unique<view::View>(std::move(handles.views[i]), configure(mounted_[i], handles));
@@ -281,7 +279,7 @@ void World::serve(box::Handles& handles) {
 
 void World::finish(bool progress) {
   if (masked_ != nullptr) {
-    masked_->cover(recorder_, progress);
+    masked_->cover(recorder_, *search_, decisions_.contents, progress);
   }
 }
 
@@ -312,6 +310,9 @@ void World::start_search() {
                 const std::lock_guard lock(views_mutex_);
                 for (const std::unique_ptr<view::View>& view : views_) {
                   view->judge_again();
+                }
+                if (masked_ != nullptr) {
+                  masked_->search_again();
                 }
               },
           .failed = [this](std::exception_ptr failure) { recorder_.fail(std::move(failure)); }});

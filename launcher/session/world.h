@@ -95,7 +95,7 @@ class World {
   box::Plan plan_;
   std::vector<Mounted> mounted_;
   std::string git_directory_;  // of which the box may make linked worktrees; empty: of none
-  std::unique_ptr<SecretSearch> search_;  // of the views
+  std::unique_ptr<SecretSearch> search_;  // of the views or the masks
   std::mutex views_mutex_;
   const std::shared_ptr<view::RefusedObjects> refused_objects_ =
       std::make_shared<view::RefusedObjects>();

@@ -1,4 +1,6 @@
 """The files of a box without /dev/fuse: masks at launch, and a guard that masks again."""
+import base64
+import json
 import os
 import pathlib
 import shutil
@@ -10,6 +12,9 @@ import unittest
 from sandbox import AGENTBOX, SessionTest
 
 PATIENCE = 30  # seconds; what is waited for takes milliseconds
+# Looks like what a service hands out, and is none.
+TOKEN = "ghp_" + "aZ3kQ9xT7bLm2VnR8cWd5YpJ4hGs6FuE1oAi"
+PASSWORD = "outer-kT9#vQ2m!xW7pL4z"
 # In the box: until "go" is there, then until `$1` cannot be read any more.
 UNREADABLE = """
 while [ ! -e go ]; do sleep 0.01; done
@@ -239,6 +244,123 @@ class GuardTest(MaskedTest):
 
     def state(self, directory):
         return self.fields(directory)[0]
+
+
+class ContentsTest(MaskedTest):
+    """Files with ordinary names: none in which a secret is found can be read."""
+
+    def found(self):
+        return {(r["subject"][len(str(self.project)) + 1:], r["outcome"], r["reason"])
+                for r in self.records() if r["event"] == "find"}
+
+    def files(self):
+        """What a tree holds besides its .env; by name."""
+        return {
+            "notes.txt": f"the word is {PASSWORD} here\n",
+            "config/app.json": json.dumps({"token": TOKEN}),
+            "build.log": "Basic " + base64.b64encode(b"admin:" + PASSWORD.encode()).decode() + "\n",
+            "big.txt": "line of ordinary text\n" * 200_000 + PASSWORD + "\n",
+        }
+
+    def test_copies_and_tokens_cannot_be_read(self):
+        self.write(".env", f"DB_PASSWORD={PASSWORD}\nPORT=3000\n")
+        self.write("plain.txt", "PORT=3000\n")
+        for name, text in self.files().items():
+            self.write(name, text)
+        os.link(self.project / "notes.txt", self.project / "link.txt")
+        output = self.run_box("cat plain.txt; for f in *.txt *.log config/*; do echo x >> $f; done;"
+                              "mv notes.txt n; cp build.log b; cat * config/*; grep -r . .; true")
+        self.assertIn("PORT=3000", output)
+        for secret in (PASSWORD, TOKEN, self.files()["build.log"][10:26]):
+            self.assertNotIn(secret, output)
+        for name, text in self.files().items():
+            self.assertEqual((self.project / name).read_text(), text)
+        self.assertEqual(self.found(), {
+            ("notes.txt", "masked", "value of .env"), ("link.txt", "masked", "value of .env"),
+            ("build.log", "masked", "value of .env"), ("big.txt", "masked", "value of .env"),
+            ("config/app.json", "masked", "github-token")})
+        self.assertNotIn(PASSWORD, json.dumps(self.records()))
+
+    def test_control_without_the_hidden_file_it_is_a_word_like_any_other(self):
+        for name, text in self.files().items():
+            self.write(name, text)
+        output = self.run_box("cat notes.txt build.log; tail -n 1 big.txt")
+        self.assertEqual(output.count(PASSWORD), 2)
+        self.assertIn(self.files()["build.log"], output)
+
+    def test_each_file_by_its_rule(self):
+        self.policy(files={"detect": {"**": "off", "closed/**": "redact", "docs/**": "report"}})
+        self.trust()
+        for name in ("a.txt", "closed/a.txt", "docs/a.txt"):
+            self.write(name, f"token = {TOKEN}\n")
+        output = self.run_box("cat a.txt docs/a.txt; cat closed/a.txt 2>&1; true")
+        self.assertEqual(output.count(TOKEN), 2, output)
+        self.assertEqual(self.found(), {("closed/a.txt", "masked", "github-token"),
+                                        ("docs/a.txt", "shown", "github-token")})
+
+    def test_a_released_value_is_found(self):
+        self.policy(secrets={"database": {"from": "local://db", "as": {"env": "DB_PASSWORD"}}},
+                    scopes={"main": {"secrets": ["database"]}})
+        self.trust()
+        self.secret("db", PASSWORD)
+        self.write("notes.txt", f"the word is {PASSWORD} here\n")
+        self.assertNotIn(PASSWORD, self.run_box("cat notes.txt; true", "--no-masking"))
+
+    def test_a_protected_file_that_holds_a_token(self):
+        self.write(".mcp.json", json.dumps({"token": TOKEN}))
+        self.write(".claude/settings.json", json.dumps({"token": TOKEN}))
+        output = self.run_box("cat .mcp.json .claude/settings.json; echo x > .mcp.json;"
+                              "echo x > .claude/settings.json; echo x > .claude/new; true")
+        self.assertNotIn(TOKEN, output)
+        self.assertFalse((self.project / ".claude/new").exists())
+        self.assertEqual({name for name, _, _ in self.found()},
+                         {".mcp.json", ".claude/settings.json"})
+        self.assertIn(TOKEN, (self.project / ".mcp.json").read_text())
+
+    def test_a_file_that_gets_a_secret_is_masked(self):
+        self.write(".env", f"DB_PASSWORD={PASSWORD}\n")
+        text = f"outer {TOKEN}\n"
+
+        def moved_in():
+            (self.place / "made").mkdir()
+            (self.place / "made/a").write_text(text)
+            os.rename(self.place / "made", self.project / "new")
+
+        for name, act in [("written.txt", lambda: self.write("written.txt", text)),
+                          ("saved.txt", lambda: self.replace("saved.txt", text)),
+                          ("copy.txt", lambda: shutil.copy(self.project / ".env",
+                                                           self.project / "copy.txt")),
+                          ("new/a", moved_in)]:
+            with self.subTest(name):
+                for left in ("go", "ready"):
+                    (self.project / left).unlink(missing_ok=True)
+                if name != "new/a":
+                    self.write(name, "inner\n")
+                self.unreadable(name, act)
+
+    def test_a_file_with_a_huge_hole(self):
+        with open(self.project / "holes", "wb") as file:
+            file.truncate(1 << 42)
+            file.seek(1 << 41)
+            file.write(TOKEN.encode())
+        self.assertNotIn("ghp_", self.run_box(f"tail -c +{(1 << 41) + 1} holes | head -c 100; true"))
+
+    def test_a_hidden_file_that_changes_is_looked_for(self):
+        self.write("notes.txt", f"the word is {PASSWORD}\n")
+        self.unreadable("notes.txt", lambda: self.write(".env", f"DB_PASSWORD={PASSWORD}\n"))
+
+    def test_control_with_off_nothing_is_masked(self):
+        self.policy(files={"detect": "off"})
+        self.trust()
+        self.write(".env", f"DB_PASSWORD={PASSWORD}\n")
+        process = self.start("sh", "-c", ": > ready; while [ ! -e go ]; do sleep 0.01; done;"
+                             "sleep 0.5; cat notes.txt; cat .env 2>&1")
+        self.await_file("ready")
+        self.write("notes.txt", f"{PASSWORD} {TOKEN}\n")
+        self.write("go", "")
+        output, _ = process.communicate(timeout=PATIENCE)
+        self.assertIn(f"{PASSWORD} {TOKEN}", output.decode())
+        self.assertEqual(output.decode().count(PASSWORD), 1)
 
 
 class GitTest(MaskedTest):
