@@ -163,7 +163,7 @@ TEST(Setup, TooManyDescriptorsAreRefused) {
     plan.sockets.push_back({false, "127.0.0.1", port});
   }
   expect_refused(plan,
-                 "box plan: 307 views and sockets are too many, at most 250 can be handed out");
+                 "box plan: 309 views and sockets are too many, at most 250 can be handed out");
 }
 
 TEST(Setup, KnownFailuresHaveAHint) {
