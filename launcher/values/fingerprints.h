@@ -64,7 +64,9 @@ struct Fingerprint {
   std::uint64_t window;  // Hashes::of_window() of one of its windows
   std::uint64_t text;    // Hashes::of_text() of the whole
   std::uint32_t source;
-  std::uint16_t offset, length;  // of the window in the text, and of the text, bytes
+  std::uint16_t offset;  // of the window in the text, bytes
+  // Of the text, bytes; and whether the character before or after it holds bits of the value too.
+  std::uint16_t length : 14, shares_before : 1, shares_after : 1;
 };
 
 // Fingerprints by their window. Immutable.

@@ -71,16 +71,17 @@ void Forms::put(std::string_view bytes) {
 }
 
 // Keeps what was written since begin(), unless the same value already has the same form.
-void Forms::end(std::uint32_t name) {
-  const Form form{begin_, used_ - begin_, name};
+bool Forms::end(std::uint32_t name) {
+  const Form form{begin_, used_ - begin_, name, false, false};
   const bool known =
       std::any_of(forms_.begin() + static_cast<std::ptrdiff_t>(first_of_value_), forms_.end(),
                   [&](const Form& other) { return text(other) == text(form); });
   if (form.length < kShortestValue || known) {
     used_ = begin_;
-    return;
+    return false;
   }
   forms_.push_back(form);
+  return true;
 }
 
 std::string_view trim_newlines(std::string_view value) {
@@ -188,7 +189,10 @@ void Forms::encode_base64(std::string_view value, std::uint32_t name, const char
     }
     put(alphabet[index]);
   }
-  end(name);
+  if (end(name)) {
+    forms_.back().shares_before = shift > 0;
+    forms_.back().shares_after = 8 * (shift + value.size()) % 6 != 0;
+  }
 }
 
 void Forms::add_base64(std::string_view value, std::uint32_t name) {

@@ -27,6 +27,8 @@ class Forms {
   struct Form {
     std::size_t offset, length;
     std::uint32_t name;
+    // In base64 the character before or after it holds bits of the value and of its neighbour.
+    bool shares_before = false, shares_after = false;
   };
 
   // Adds every form of `value`, and each of its secret_lines(), under the number `name`. False, and
@@ -49,7 +51,7 @@ class Forms {
   void put(char byte);
   void put(std::string_view bytes);
   void begin() { begin_ = used_; }
-  void end(std::uint32_t name);
+  bool end(std::uint32_t name);
 
   void add_plain(std::string_view value, std::uint32_t name);
   void add_base64(std::string_view value, std::uint32_t name);

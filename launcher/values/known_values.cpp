@@ -11,6 +11,7 @@
 #include "launcher/values/forms.h"
 #include "launcher/values/ordinary.h"
 #include "launcher/values/rarity.h"
+#include "launcher/values/wrapped.h"
 
 namespace agentbox::values {
 namespace {
@@ -30,6 +31,9 @@ constexpr std::size_t kCrowded = 32;
 // New forms are sorted into the large index when they are this many, or a quarter of it.
 constexpr std::size_t kManyNew = 4096;
 
+// Of a form the characters beside it that hold bits of it.
+constexpr std::size_t kShared = 2;
+
 constexpr std::uint64_t kNothing = 1;  // the first generation
 
 }  // namespace
@@ -40,7 +44,7 @@ struct ValueSet::Table {
   FingerprintIndex recent;
   WindowFilter filter;
   std::uint64_t digest;
-  std::size_t reach;
+  std::size_t longest, reach;  // form, and its place in a text that is broken into lines; bytes
 
   // Appends what is found by the window at `at`.
   void confirm(std::string_view text, std::size_t at, std::vector<Match>& matches) const {
@@ -51,11 +55,52 @@ struct ValueSet::Table {
       }
       const std::size_t begin = at - print.offset;
       if (hashes->of_text(text.substr(begin, print.length)) == print.text) {
-        matches.push_back({begin, print.length, print.source});
+        const std::size_t end = begin + print.length;
+        const std::size_t before = print.shares_before && begin > 0 && is_encoded(text[begin - 1]);
+        const std::size_t after = print.shares_after && end < text.size() && is_encoded(text[end]);
+        matches.push_back({begin - before, before + print.length + after, print.source});
       }
     };
     large->each(window, check);
     recent.each(window, check);
+  }
+
+  // Appends all matches, in no order.
+  void search(std::string_view text, std::vector<Match>& matches) const {
+    if (text.size() < kWindow) {
+      return;
+    }
+    const std::uint64_t* words = filter.words();
+    const int shift = filter.shift();
+    const std::uint64_t first = hashes->quick_first();
+    const std::uint64_t second = hashes->quick_second();
+    const char* data = text.data();
+    const std::size_t end = text.size() - kWindow + 1;
+    for (std::size_t at = 0; at < end; ++at) {
+      std::uint64_t bytes;
+      std::memcpy(&bytes, data + at, sizeof bytes);
+      const std::uint64_t hash = Hashes::mix(bytes, first, second);
+      if (WindowFilter::may_hold(words[hash >> shift], hash)) [[unlikely]] {
+        confirm(text, at, matches);
+      }
+    }
+  }
+
+  // Appends those that a line break parts.
+  void search_wrapped(std::string_view text, std::vector<Match>& matches) const {
+    std::vector<Match> joined;
+    WrappedRuns runs(text);
+    while (runs.next(longest + kShared)) {
+      joined.clear();
+      search(runs.joined(), joined);
+      for (const Match& match : joined) {
+        const std::size_t last = match.offset + match.length;
+        if (runs.is_broken(match.offset, last)) {
+          const std::size_t begin = runs.place(match.offset);
+          matches.push_back({begin, runs.place(last - 1) + 1 - begin, match.source});
+        }
+      }
+    }
   }
 };
 
@@ -70,20 +115,8 @@ void ValueSet::find(std::string_view text, std::vector<Match>& matches) const {
     return;
   }
   const std::size_t first_match = matches.size();
-  const std::uint64_t* words = table_->filter.words();
-  const int shift = table_->filter.shift();
-  const std::uint64_t first = table_->hashes->quick_first();
-  const std::uint64_t second = table_->hashes->quick_second();
-  const char* data = text.data();
-  const std::size_t end = text.size() - kWindow + 1;
-  for (std::size_t at = 0; at < end; ++at) {
-    std::uint64_t bytes;
-    std::memcpy(&bytes, data + at, sizeof bytes);
-    const std::uint64_t hash = Hashes::mix(bytes, first, second);
-    if (WindowFilter::may_hold(words[hash >> shift], hash)) [[unlikely]] {
-      table_->confirm(text, at, matches);
-    }
-  }
+  table_->search(text, matches);
+  table_->search_wrapped(text, matches);
   // Windows stand in the middle of forms: what was found later may begin earlier.
   const auto begin = matches.begin() + static_cast<std::ptrdiff_t>(first_match);
   std::sort(begin, matches.end(), [](const Match& a, const Match& b) {
@@ -130,7 +163,7 @@ struct KnownValues::State {
   Forms forms;
   std::unordered_set<std::uint64_t> members;
   std::uint64_t digest = 0;
-  std::size_t reach = 0;
+  std::size_t longest = 0, reach = 0;
   QuickHashes quick;
   std::shared_ptr<const FingerprintIndex> large = std::make_shared<FingerprintIndex>();
   std::vector<Fingerprint> recent;
@@ -207,10 +240,16 @@ void KnownValues::State::take_forms() {
     const std::size_t window = choose_window(text);
     const std::uint64_t hash = hashes->of_window(text.data() + window);
     quick.add(hashes->quick(text.data() + window));
-    recent.push_back({hash, hashes->of_text(text), form.name, static_cast<std::uint16_t>(window),
-                      static_cast<std::uint16_t>(text.size())});
+    Fingerprint print{
+        hash, hashes->of_text(text), form.name,        static_cast<std::uint16_t>(window),
+        0,    form.shares_before,    form.shares_after};
+    print.length = text.size() & 0x3fff;
+    recent.push_back(print);
     ++recent_windows[hash];
-    reach = std::max(reach, text.size());
+    longest = std::max(longest, text.size());
+    const bool may_wrap = std::all_of(text.begin(), text.end(), is_encoded);
+    reach = std::max(reach, std::min(ValueSet::kReach, may_wrap ? wrapped_length(text.size())
+                                                                : text.size() + kShared));
   }
   forms.clear();
 }
@@ -224,7 +263,7 @@ std::shared_ptr<const ValueSet> KnownValues::State::publish() {
     recent_windows.clear();
   }
   published.reset(new ValueSet(std::make_unique<const ValueSet::Table>(ValueSet::Table{
-      hashes, large, FingerprintIndex(recent), WindowFilter(quick), digest, reach})));
+      hashes, large, FingerprintIndex(recent), WindowFilter(quick), digest, longest, reach})));
   published_generation = generation;
   return published;
 }

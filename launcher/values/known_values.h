@@ -30,11 +30,13 @@ class ValueSet {
   ValueSet& operator=(const ValueSet&) = delete;
 
   bool empty() const;
-  // The longest form that is in it, bytes; at most kReach, and 0 if it is empty.
+  // The longest that a match can be, bytes, with what tells it from other text; at most kReach, and
+  // 0 if it is empty.
   std::size_t reach() const;
-  // Appends the matches in `text`, by offset; overlapping ones are joined, under the source of the
-  // first (of those that begin together, the longest). A match is certain but for a collision of a
-  // keyed 64-bit hash.
+  // Appends the matches in `text`, by offset, also of what is broken into lines of 16 or more
+  // encoded characters (wrapped.h): a match then holds the line breaks within it; overlapping ones
+  // are joined, under the source of the first (of those that begin together, the longest). A match
+  // is certain but for a collision of a keyed 64-bit hash.
   void find(std::string_view text, std::vector<Match>& matches) const;
   // A keyed digest of what is in it, the same for the same values under one key: a verdict that was
   // reached with this set holds for an equal one.

@@ -95,9 +95,11 @@ WriteGuard::Result WriteGuard::check(std::uint64_t offset, std::span<const char>
   }
   masked_.assign(bytes.begin(), bytes.end());
   for (const Hit& hit : hits_) {
-    const std::size_t begin = hit.offset + hit.written - offset;
-    std::fill_n(masked_.begin() + static_cast<std::ptrdiff_t>(begin), hit.length - hit.written,
-                kMark);
+    const auto begin =
+        masked_.begin() + static_cast<std::ptrdiff_t>(hit.offset + hit.written - offset);
+    std::replace_if(
+        begin, begin + static_cast<std::ptrdiff_t>(hit.length - hit.written),
+        [](char c) { return c != '\n'; }, kMark);
   }
   return {false, masked_, hits_};
 }

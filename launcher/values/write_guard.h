@@ -42,8 +42,8 @@ class WriteGuard {
   WriteGuard& operator=(const WriteGuard&) = delete;
 
   // To be asked before `bytes` are written at `offset`; the answer is valid until the next call and
-  // as long as `bytes`. kMask: every byte of a released value's form becomes '*', so that lengths
-  // and offsets stay. Without a hit `bytes` come back as they are, without a copy.
+  // as long as `bytes`. kMask: every byte of a released value's form but a newline becomes '*', so
+  // that lengths and lines stay. Without a hit `bytes` come back as they are, without a copy.
   //
   // A value that is split over two writes, the second beginning where the first ended, is a hit of
   // the second: its bytes in that are masked, but Hit::written bytes are in the file. Whoever can

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "launcher/values/forms.h"
 #include "launcher/values/ordinary.h"
+#include "launcher/values/wrapped.h"
 
 namespace agentbox::values {
 namespace {
@@ -51,7 +52,10 @@ std::vector<Match> oracle(std::string_view text, const Forms& forms) {
     const std::string_view pattern = forms.text(form);
     for (std::size_t at = text.find(pattern); at != std::string_view::npos;
          at = text.find(pattern, at + 1)) {
-      all.push_back({at, pattern.size(), form.name});
+      const std::size_t end = at + pattern.size();
+      const std::size_t before = form.shares_before && at > 0 && is_encoded(text[at - 1]);
+      const std::size_t after = form.shares_after && end < text.size() && is_encoded(text[end]);
+      all.push_back({at - before, before + pattern.size() + after, form.name});
     }
   }
   std::sort(all.begin(), all.end(), [](const Match& a, const Match& b) {
