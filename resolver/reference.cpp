@@ -182,6 +182,23 @@ void parse_file(Reference& reference, std::string_view rest) {
   }
 }
 
+// Words between spaces, as no shell would read them: a space inside one is %20.
+void parse_exec(Reference& reference, std::string_view rest) {
+  while (!rest.empty()) {
+    const std::size_t space = std::min(rest.find(' '), rest.size());
+    if (space > 0) {
+      reference.path.push_back(percent_decode(reference.text, std::string(rest.substr(0, space))));
+    }
+    rest.remove_prefix(std::min(space + 1, rest.size()));
+  }
+  const std::string& program = reference.path.front();
+  if (program.find('/', 1) != std::string::npos ? program.front() != '/'
+                                                : program == "/" || program == "..") {
+    malformed(reference.text, "a program by a relative path",
+              "name a program of your PATH, or write exec:///absolute/path [argument…]");
+  }
+}
+
 void parse_generic(Reference& reference, std::string_view rest) {
   const std::size_t hash = rest.find('#');
   if (hash != std::string_view::npos) {
@@ -251,6 +268,8 @@ Reference parse_reference(std::string_view text) {
       malformed(text, "not a name of a variable", "the form is env://NAME");
     }
     reference.path.emplace_back(rest);
+  } else if (reference.scheme == "exec") {
+    parse_exec(reference, rest);
   } else {
     parse_generic(reference, rest);
   }

@@ -27,6 +27,7 @@ bool is_reference(std::string_view text);
 //   local   path is the name in one piece
 //   env     path is the variable
 //   file    path is the segments of the absolute path, percent-decoded (RFC 8089)
+//   exec    path is the program, absolute or a plain name, and its arguments, percent-decoded
 //   others  split and percent-decoded (RFC 3986) and not looked into
 Reference parse_reference(std::string_view text);
 

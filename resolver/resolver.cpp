@@ -11,10 +11,12 @@
 #include "resolver/backends/aws_secrets.h"
 #include "resolver/backends/doppler.h"
 #include "resolver/backends/env.h"
+#include "resolver/backends/exec.h"
 #include "resolver/backends/file.h"
 #include "resolver/backends/infisical.h"
 #include "resolver/backends/local.h"
 #include "resolver/backends/op.h"
+#include "resolver/backends/pass.h"
 #include "resolver/backends/vault.h"
 
 namespace agentbox::resolver {
@@ -168,6 +170,8 @@ Resolver::Resolver() {
   add("aws-sm", std::make_shared<AwsSecretsBackend>());
   add("doppler", std::make_shared<DopplerBackend>());
   add("infisical", std::make_shared<InfisicalBackend>());
+  add("exec", std::make_shared<ExecBackend>(ToolOptions()));
+  add("pass", std::make_shared<PassBackend>(ToolOptions()));
   add("vault", std::make_shared<VaultBackend>());
 }
 

@@ -10,8 +10,10 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "resolver/backends/aws_secrets.h"
+#include "resolver/backends/exec.h"
 #include "resolver/backends/local.h"
 #include "resolver/backends/op.h"
+#include "resolver/backends/pass.h"
 
 namespace agentbox::session {
 
@@ -65,6 +67,9 @@ resolver::Resolver make_resolver(const Project& project) {
   options.avoid = {project.root, project.working_directory};
   resolver.add("aws-sm", std::make_shared<resolver::AwsSecretsBackend>(resolver::Environment(),
                                                                        options.avoid));
+  const resolver::ToolOptions tools{environ, options.avoid};
+  resolver.add("exec", std::make_shared<resolver::ExecBackend>(tools));
+  resolver.add("pass", std::make_shared<resolver::PassBackend>(tools));
   resolver.add("op", std::make_shared<resolver::OpBackend>(std::move(options)));
   return resolver;
 }

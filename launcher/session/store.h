@@ -1,4 +1,4 @@
-// The user's own backends: the local encrypted store, and which `op` may be run.
+// The user's own backends: the local encrypted store, and which programs may be run.
 #pragma once
 
 #include "launcher/session/project.h"
@@ -12,7 +12,7 @@ resolver::LocalStore open_local_store();
 // Makes it, with a new passphrase from the terminal. One that exists is an Error.
 void create_passphrase_store();
 
-// A resolver for this session: local:// from that store, op:// by a program that is not below the
+// A resolver for this session: local:// from that store, others by programs that are not below the
 // project. Nothing is opened before the first reference.
 resolver::Resolver make_resolver(const Project& project);
 

@@ -82,17 +82,17 @@ TEST(Resolver, AnswersEachReferenceInOrder) {
     resolver.add("vault", vault);
     std::vector<std::string> texts;
     for (std::size_t i = random() % 30; i > 0; --i) {
-      static const char* const kSchemes[] = {"local", "env", "vault", "pass"};
+      static const char* const kSchemes[] = {"local", "env", "vault", "sops"};
       texts.push_back(std::string(kSchemes[random() % 4]) + "://N" + std::to_string(random() % 9));
     }
     const std::vector<Resolution> resolutions = resolver.resolve(parse(texts), kLimit);
     ASSERT_EQ(resolutions.size(), texts.size());
     for (std::size_t i = 0; i < texts.size(); ++i) {
       EXPECT_EQ(resolutions[i].reference.text, texts[i]);
-      const bool known = resolutions[i].reference.scheme != "pass";
+      const bool known = resolutions[i].reference.scheme != "sops";
       EXPECT_EQ(text(resolutions[i].answer),
                 known ? "value of " + resolutions[i].reference.path[0] : "failed: unavailable");
-      EXPECT_EQ(resolutions[i].backend, known ? "fake" : "pass");
+      EXPECT_EQ(resolutions[i].backend, known ? "fake" : "sops");
     }
     EXPECT_LE(local->batches, 1);
     EXPECT_LE(local->asked, 9);
@@ -113,13 +113,13 @@ TEST(Resolver, ResolvesRepetitionsOnce) {
 
 TEST(Resolver, SaysWhichSchemesThisVersionResolves) {
   Resolver resolver;
-  for (const char* reference : {"sops://f#a", "pass://name", "keyring://c/i", "exec://date"}) {
+  for (const char* reference : {"sops://f#a", "keyring://c/i"}) {
     const std::vector<Resolution> resolutions = resolver.resolve(parse({reference}), kLimit);
     const Failed& failed = std::get<Failed>(resolutions.at(0).answer);
     EXPECT_EQ(failed.failure, Failure::kUnavailable);
     EXPECT_EQ(failed.hint,
-              "it resolves aws-sm://, doppler://, env://, file://, infisical://, local://, op://, "
-              "vault://");
+              "it resolves aws-sm://, doppler://, env://, exec://, file://, infisical://, local://, "
+              "op://, pass://, vault://");
   }
 }
 

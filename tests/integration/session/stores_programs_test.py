@@ -1,0 +1,69 @@
+"""References that a program of the user's answers, from an env file to a box."""
+import os
+import shutil
+import subprocess
+import unittest
+
+from stores import StoreTest
+
+VALUE = "canary-value-77ab"
+
+
+class Programs(StoreTest):
+    def program(self, path, text):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("#!/bin/sh\n" + text)
+        path.chmod(0o755)
+        return path
+
+    def test_a_program_answers(self):
+        token = self.program(self.home / "bin/token", f"echo {VALUE}\n")
+        seen = self.run_box("printf %s \"$T\" | tr a-z A-Z; env",
+                            self.env_file(f"T=exec://{token} --for shop\n"))
+        self.assertIn(VALUE.upper(), seen)
+        record = next(r for r in self.records() if r["event"] == "resolve")
+        self.assertEqual((record["backend"], record["outcome"]), ("exec", "ok"))
+        self.assertNotIn(VALUE, seen)
+        self.assertNotIn(VALUE.encode(), self.everything_written())
+
+    def test_a_program_that_fails_starts_nothing(self):
+        token = self.program(self.home / "bin/token", "echo no session >&2; exit 4\n")
+        result = self.agentbox("run", self.env_file(f"T=exec://{token}\n"), "--", "touch", "started")
+        self.assertEqual(result.returncode, 78)
+        self.assertFalse((self.project / "started").exists())
+        self.assertIn(b"token ended with status 4: no session", result.stderr)
+
+    def test_the_project_neither_names_nor_brings_a_program(self):
+        token = self.program(self.project / "token", "touch \"$HOME/ran\"; echo x\n")
+        outside = self.agentbox("run", self.env_file(f"T=exec://{token}\n"), "--", "true")
+        self.assertEqual(outside.returncode, 78)
+        self.assertIn(b"is not trusted", outside.stderr)
+        inside = self.write("references", "T=exec://date\n")
+        result = self.agentbox("run", f"--env-file={inside}", "--", "true")
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn(b"exec:// references are not taken from a file inside the project",
+                      result.stderr)
+        self.assertFalse((self.home / "ran").exists())
+
+    @unittest.skipUnless(shutil.which("pass") and shutil.which("gpg"),
+                         "pass and gpg are not installed")
+    def test_a_line_of_a_password_store(self):
+        keys = self.home / ".gnupg"
+        keys.mkdir(mode=0o700)
+        environment = {"HOME": str(self.home), "PATH": os.environ["PATH"]}
+        self.addCleanup(subprocess.run, ["sh", "-c", "gpgconf --kill all; rm -rf .gnupg"],
+                        env=environment, cwd=self.home)
+        subprocess.run(
+            ["sh", "-ec",
+             "gpg --batch --quiet --pinentry-mode loopback --passphrase '' "
+             "--quick-gen-key a@b.test default default never; pass init a@b.test; "
+             f"printf 'first\\nuser: {VALUE}\\n' | pass insert -m shop/db"],
+            env=environment, cwd=self.home, check=True, capture_output=True)
+        seen = self.run_box("printf %s \"$T\" | tr a-z A-Z",
+                            self.env_file("T=pass://shop/db#user\n"))
+        self.assertIn(VALUE.upper(), seen)
+        self.assertNotIn(VALUE.encode(), self.everything_written())
+
+
+if __name__ == "__main__":
+    unittest.main()
