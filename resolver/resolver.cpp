@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <mutex>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -59,29 +60,6 @@ void run_batch(Batch& batch, Clock::time_point deadline) {
   batch.latency = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
 }
 
-// Backends that wait run side by side, the last of them and all others on this thread: a launch
-// that needs one program or none starts no thread.
-void run_all(std::vector<Batch>& batches, Clock::time_point deadline) {
-  std::vector<std::jthread> threads;
-  Batch* last = nullptr;
-  for (Batch& batch : batches) {
-    if (batch.backend->waits()) {
-      if (last != nullptr) {
-        threads.emplace_back([waiting = last, deadline] { run_batch(*waiting, deadline); });
-      }
-      last = &batch;
-    }
-  }
-  for (Batch& batch : batches) {
-    if (!batch.backend->waits()) {
-      run_batch(batch, deadline);
-    }
-  }
-  if (last != nullptr) {
-    run_batch(*last, deadline);
-  }
-}
-
 void add_to_batch(std::vector<Batch>& batches, Backend* backend, const Reference& reference,
                   std::size_t place) {
   Batch* batch = nullptr;
@@ -134,6 +112,71 @@ Answer copy_of(const Answer& answer) {
 
 }  // namespace
 
+// Whom resolve() waits for.
+class Resolver::Waits {
+ public:
+  void begin(const Batch* batch) {
+    const std::lock_guard lock(mutex_);
+    pending_.emplace(batch, Pending{batch->backend->name(), batch->backend->meanwhile()});
+  }
+  void end(const Batch* batch) {
+    const std::lock_guard lock(mutex_);
+    pending_.erase(batch);
+  }
+  void hold(bool held) {
+    const std::lock_guard lock(mutex_);
+    held_ = held;
+  }
+  std::vector<Pending> pending() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<Pending> all;
+    if (!held_) {
+      for (const auto& [batch, one] : pending_) {
+        all.push_back(one);
+      }
+    }
+    return all;
+  }
+
+  // Backends that wait run side by side, the last of them and all others on this thread: a launch
+  // that needs one program or none starts no thread.
+  void run(std::vector<Batch>& batches, Clock::time_point deadline);
+
+ private:
+  void run_waiting(Batch& batch, Clock::time_point deadline) {
+    run_batch(batch, deadline);
+    end(&batch);
+  }
+
+  mutable std::mutex mutex_;
+  std::map<const Batch*, Pending> pending_;
+  bool held_ = false;
+};
+
+void Resolver::Waits::run(std::vector<Batch>& batches, Clock::time_point deadline) {
+  std::vector<std::jthread> threads;
+  Batch* last = nullptr;
+  hold(true);
+  for (Batch& batch : batches) {
+    if (batch.backend->waits()) {
+      begin(&batch);
+      if (last != nullptr) {
+        threads.emplace_back([this, waiting = last, deadline] { run_waiting(*waiting, deadline); });
+      }
+      last = &batch;
+    }
+  }
+  for (Batch& batch : batches) {
+    if (!batch.backend->waits()) {
+      run_batch(batch, deadline);
+    }
+  }
+  hold(false);
+  if (last != nullptr) {
+    run_waiting(*last, deadline);
+  }
+}
+
 const char* failure_name(Failure failure) {
   switch (failure) {
     case Failure::kAuthRequired:
@@ -162,7 +205,7 @@ const char* failure_name(Failure failure) {
   return "unavailable";
 }
 
-Resolver::Resolver() {
+Resolver::Resolver() : waits_(std::make_unique<Waits>()) {
   add("op", std::make_shared<OpBackend>(OpBackend::Options()));
   add("local", std::make_shared<LocalBackend>(base::state_directory() + "/local"));
   add("env", std::make_shared<EnvBackend>());
@@ -175,6 +218,7 @@ Resolver::Resolver() {
   add("vault", std::make_shared<VaultBackend>());
 }
 
+Resolver::Resolver(Resolver&&) noexcept = default;
 Resolver::~Resolver() = default;
 
 void Resolver::add(const std::string& scheme, std::shared_ptr<Backend> backend) {
@@ -204,7 +248,7 @@ std::vector<Resolution> Resolver::resolve(const std::vector<Reference>& referenc
     add_to_batch(batches, found->second.get(), reference, resolutions.size());
     resolutions.push_back({reference, found->second->name(), Failed{}, {}});
   }
-  run_all(batches, Clock::now() + time_limit);
+  waits_->run(batches, Clock::now() + time_limit);
   for (Batch& batch : batches) {
     for (std::size_t i = 0; i < batch.references.size(); ++i) {
       Answer answer = checked(std::move(batch.answers[i]));
@@ -219,6 +263,8 @@ std::vector<Resolution> Resolver::resolve(const std::vector<Reference>& referenc
   }
   return resolutions;
 }
+
+std::vector<Pending> Resolver::pending() const { return waits_->pending(); }
 
 std::vector<std::unique_ptr<Lease>> Resolver::take_leases() {
   std::vector<std::unique_ptr<Lease>> leases;

@@ -69,6 +69,8 @@ class Backend {
   virtual std::string name() const = 0;
   // Whether it waits for a program or a network, so that a thread is worth its cost.
   virtual bool waits() const { return true; }
+  // Where it may wait for a person: what that person would have to do, in a sentence.
+  virtual std::string meanwhile() const { return {}; }
   virtual std::vector<Answer> resolve(const std::vector<Reference>& references,
                                       std::chrono::steady_clock::time_point deadline) = 0;
   // What resolve() opened since the last call, in the order in which to close it.
@@ -82,11 +84,18 @@ struct Resolution {
   std::chrono::microseconds latency{0};
 };
 
+// A backend that a call of resolve() is waiting for.
+struct Pending {
+  std::string backend;    // Backend::name()
+  std::string meanwhile;  // Backend::meanwhile()
+};
+
 class Resolver {
  public:
   // Registers the built-in backends: op (avoiding programs below the working directory), local
   // (base::state_directory() + "/local", without a passphrase prompt), env and file.
   Resolver();
+  Resolver(Resolver&&) noexcept;
   ~Resolver();
 
   // Replaces or adds the backend of a scheme.
@@ -100,11 +109,18 @@ class Resolver {
   std::vector<Resolution> resolve(const std::vector<Reference>& references,
                                   std::chrono::milliseconds time_limit);
 
+  // Whom a call of resolve() on another thread waits for just now, by name. Nobody while a backend
+  // has the caller's thread, as it may be asking for a passphrase. Thread-safe.
+  std::vector<Pending> pending() const;
+
   // What the backends opened since the last call; a LeaseKeeper's to keep and close.
   std::vector<std::unique_ptr<Lease>> take_leases();
 
  private:
+  class Waits;
+
   std::map<std::string, std::shared_ptr<Backend>> backends_;
+  std::unique_ptr<Waits> waits_;
 };
 
 }  // namespace agentbox::resolver

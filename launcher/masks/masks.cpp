@@ -237,13 +237,12 @@ void Masks::put_found(const Scan& scan) {
   }
 }
 
-void Masks::cover_all() { look(false); }
+void Masks::cover_all(std::atomic<std::size_t>& progress) { look(false, &progress); }
 
-void Masks::look(bool running) {
-  Scan scan(*config_.files, config_.trees,
-            {.watches = &watches_,
-             .contents = running ? nullptr : &contents_,
-             .progress = config_.progress});
+void Masks::look(bool running, std::atomic<std::size_t>* progress) {
+  Scan scan(
+      *config_.files, config_.trees,
+      {.watches = &watches_, .contents = running ? nullptr : &contents_, .progress = progress});
   for (std::size_t tree = 0; tree < config_.trees.size(); ++tree) {
     scan.whole(tree, std::max(2U, std::thread::hardware_concurrency()));
   }

@@ -39,8 +39,7 @@ struct Config {
   // Called from a thread of the masks, each once, if what should be covered cannot be, or a
   // protected name appeared: the box must end.
   std::function<void(std::exception_ptr)> failed;
-  int guard = -1;                                // POLLHUP when the guard is dead; not closed
-  std::atomic<std::size_t>* progress = nullptr;  // counts names; may be null
+  int guard = -1;  // POLLHUP when the guard is dead; not closed
 };
 
 // What is made under a protected name while the command runs may be the box's, and programs outside
@@ -53,8 +52,8 @@ class Masks {
   Masks(const Masks&) = delete;
   Masks& operator=(const Masks&) = delete;
 
-  // Covers all that is there. Before the command runs. Throws base::Error.
-  void cover_all();
+  // Covers all that is there; `progress` counts names. Before the command runs. Throws base::Error.
+  void cover_all(std::atomic<std::size_t>& progress);
   // Starts to cover what appears. After cover_all(), which has begun to watch.
   void watch();
   // More is looked for in files than before: they are all looked into again, by and by. At any
@@ -78,7 +77,7 @@ class Masks {
   void stop();
   // False if nothing had changed.
   bool follow();
-  void look(bool running);
+  void look(bool running, std::atomic<std::size_t>* progress = nullptr);
   // `running`: the command does, so a read-only name that was not there before is one that it may
   // have made.
   void apply(Scan& scan, bool running);

@@ -1,8 +1,12 @@
 #include "launcher/session/grants.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <chrono>
 #include <climits>
 #include <cstdlib>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -10,6 +14,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "launcher/session/paths.h"
+#include "launcher/session/progress.h"
 #include "policy/environment_rules.h"
 #include "resolver/dotenv.h"
 
@@ -27,6 +32,10 @@ constexpr std::size_t kLargestTemplate = 1 << 20;
 
 // `op` may wait for a finger on a sensor; a minute is what people need, more looks like a hang.
 constexpr std::chrono::milliseconds kTimeLimit{60'000};
+// After that long it is likely that a program asks for something in a window of its own.
+constexpr std::chrono::seconds kPatience{2};
+
+using Clock = std::chrono::steady_clock;
 
 Grant from_policy(const policy::Secret& secret, const Templates& templates) {
   Grant grant;
@@ -181,6 +190,22 @@ void record_release(const Grant& grant, const std::string& reference, Recorder& 
   }
 }
 
+// "waiting for op, vault (4 s); 1Password may be …"
+std::string waiting_for(const std::vector<resolver::Pending>& pending, Clock::duration time) {
+  std::string names;
+  std::string meanwhile;
+  for (const resolver::Pending& one : pending) {
+    names += (names.empty() ? "" : ", ") + one.backend;
+    meanwhile = meanwhile.empty() ? one.meanwhile : meanwhile;
+  }
+  if (names.empty()) {
+    return {};
+  }
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time);
+  return "waiting for " + names + " (" + std::to_string(seconds.count()) + " s)" +
+         (meanwhile.empty() || time < kPatience ? "" : "; " + meanwhile);
+}
+
 }  // namespace
 
 bool reaches_user(const Reference& reference) {
@@ -225,7 +250,16 @@ std::vector<resolver::Resolution> resolve(const std::vector<Wanted>& all,
   for (const Wanted& one : all) {
     references.push_back(one.reference);
   }
-  std::vector<resolver::Resolution> resolutions = resolver.resolve(references, kTimeLimit);
+  std::vector<resolver::Resolution> resolutions;
+  {
+    std::optional<Progress> shown;
+    if (::isatty(STDERR_FILENO) == 1) {
+      shown.emplace([&resolver, start = Clock::now()] {
+        return waiting_for(resolver.pending(), Clock::now() - start);
+      });
+    }
+    resolutions = resolver.resolve(references, kTimeLimit);
+  }
   for (const resolver::Resolution& resolution : resolutions) {
     record_resolution(resolution, recorder);
   }

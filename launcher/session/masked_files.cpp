@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
@@ -315,13 +316,17 @@ void MaskedFiles::cover(Recorder& recorder, SecretSearch& search,
     recorder.note(std::move(record));
   };
   config.failed = [&recorder](std::exception_ptr failure) { recorder.fail(std::move(failure)); };
-  std::optional<Progress> shown;
-  if (progress) {
-    config.progress = &shown.emplace("looking for files to hide before the start").count();
-  }
   masks_ = std::make_unique<masks::Masks>(std::move(config));
-  masks_->cover_all();
-  shown.reset();
+  {
+    std::atomic<std::size_t> names{0};
+    std::optional<Progress> shown;
+    if (progress) {
+      shown.emplace([&names] {
+        return "looking for files to hide before the start: " + std::to_string(names.load());
+      });
+    }
+    masks_->cover_all(names);
+  }
   searching_ = masks_.get();
   masks_->watch();
 }

@@ -13,7 +13,8 @@ constexpr char kClear[] = "\r\033[K";  // the line, from its beginning (ECMA-48,
 
 }  // namespace
 
-Progress::Progress(std::string what) : what_(std::move(what)), thread_([this] { show(); }) {}
+Progress::Progress(std::function<std::string()> text)
+    : text_(std::move(text)), thread_([this] { show(); }) {}
 
 Progress::~Progress() {
   {
@@ -27,10 +28,16 @@ Progress::~Progress() {
 void Progress::show() {
   bool shown = false;
   std::unique_lock lock(mutex_);
-  while (!changed_.wait_for(lock, shown ? kNext : kFirst, [this] { return done_; })) {
-    std::fprintf(stderr, "%sagentbox: %s: %zu", kClear, what_.c_str(), count_.load());
+  for (auto pause = kFirst; !changed_.wait_for(lock, pause, [this] { return done_; });
+       pause = kNext) {
+    const std::string text = text_();
+    if (!text.empty()) {
+      std::fprintf(stderr, "%sagentbox: %s", kClear, text.c_str());
+    } else if (shown) {
+      std::fputs(kClear, stderr);
+    }
     std::fflush(stderr);
-    shown = true;
+    shown = !text.empty();
   }
   if (shown) {
     std::fputs(kClear, stderr);

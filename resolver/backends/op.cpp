@@ -282,6 +282,14 @@ bool needs_sign_in(const std::vector<Answer>& answers) {
 
 }  // namespace
 
+std::string OpBackend::meanwhile() const {
+  if (connect_.configured() ||
+      find_variable(options_.environment, "OP_SERVICE_ACCOUNT_TOKEN") != nullptr) {
+    return {};
+  }
+  return "1Password may be waiting for your fingerprint or password: look for its window";
+}
+
 std::vector<Answer> OpBackend::resolve(const std::vector<Reference>& references,
                                        Clock::time_point deadline) {
   if (connect_.configured()) {

@@ -30,6 +30,7 @@ class OpBackend : public Backend {
       : options_(std::move(options)), connect_(options_.environment) {}
 
   std::string name() const override { return connect_.configured() ? connect_.name() : "op"; }
+  std::string meanwhile() const override;
   std::vector<Answer> resolve(const std::vector<Reference>& references,
                               std::chrono::steady_clock::time_point deadline) override;
 

@@ -19,6 +19,9 @@ class PassBackend : public Backend {
   explicit PassBackend(ToolOptions options) : options_(std::move(options)) {}
 
   std::string name() const override { return "pass"; }
+  std::string meanwhile() const override {
+    return "gpg may be waiting for your passphrase: look for its window";
+  }
   std::vector<Answer> resolve(const std::vector<Reference>& references,
                               std::chrono::steady_clock::time_point deadline) override;
 

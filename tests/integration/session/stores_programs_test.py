@@ -1,9 +1,11 @@
 """References that a program of the user's answers, from an env file to a box."""
 import os
+import pty
 import shutil
 import subprocess
 import unittest
 
+from sandbox import AGENTBOX
 from stores import StoreTest
 
 VALUE = "canary-value-77ab"
@@ -44,6 +46,27 @@ class Programs(StoreTest):
         self.assertIn(b"exec:// references are not taken from a file inside the project",
                       result.stderr)
         self.assertFalse((self.home / "ran").exists())
+
+    def test_what_takes_long_says_for_whom_it_waits(self):
+        go = self.home / "go"
+        token = self.program(self.home / "bin/token",
+                             f"while [ ! -e '{go}' ]; do sleep 0.02; done; echo {VALUE}\n")
+        main, other = pty.openpty()
+        with subprocess.Popen([AGENTBOX, "read", f"exec://{token}"], cwd=self.project,
+                              env=self.environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=other) as process:
+            os.close(other)
+            said = b""
+            try:
+                while part := os.read(main, 4096):
+                    said += part
+                    if b"waiting for" in said:
+                        go.touch()
+            except OSError:  # EIO: the other end is closed
+                os.close(main)
+            self.assertEqual(process.stdout.read(), VALUE.encode() + b"\n")
+        self.assertIn(b"agentbox: waiting for exec (0 s)", said)
+        self.assertTrue(said.endswith(b"\r\x1b[K"), said)
 
     @unittest.skipUnless(shutil.which("pass") and shutil.which("gpg"),
                          "pass and gpg are not installed")

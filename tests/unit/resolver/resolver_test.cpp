@@ -170,6 +170,35 @@ TEST(Resolver, BackendsThatWaitRunSideBySide) {
   EXPECT_EQ(text(resolutions[2].answer), "value of c");
 }
 
+TEST(Resolver, TellsForWhomItWaits) {
+  Resolver resolver;
+  std::size_t pending_in_vault = 0;
+  std::size_t pending_in_local = 1;
+  std::barrier meeting(2);
+  resolver.add("pass", std::make_shared<Fake>(
+                           [&](const Reference& reference) {
+                             meeting.arrive_and_wait();
+                             return echo(reference);
+                           },
+                           true));
+  resolver.add("vault", std::make_shared<Fake>(
+                            [&](const Reference& reference) {
+                              pending_in_vault = resolver.pending().size();
+                              meeting.arrive_and_wait();
+                              return echo(reference);
+                            },
+                            true));
+  // On the caller's thread, where it may ask for a passphrase.
+  resolver.add("local", std::make_shared<Fake>([&](const Reference& reference) {
+                 pending_in_local = resolver.pending().size();
+                 return echo(reference);
+               }));
+  resolver.resolve(parse({"pass://a", "vault://b", "local://c"}), kLimit);
+  EXPECT_EQ(pending_in_vault, 2U);
+  EXPECT_EQ(pending_in_local, 0U);
+  EXPECT_TRUE(resolver.pending().empty());
+}
+
 TEST(Resolver, ABackendThatThrowsFailsItsOwnBatch) {
   Resolver resolver;
   resolver.add("vault", std::make_shared<Fake>(
