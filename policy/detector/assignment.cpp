@@ -16,7 +16,8 @@ bool is_setting(std::string_view name) {
 std::string_view AssignmentReader::line_before() const {
   constexpr std::size_t kMost = 160;
   std::size_t begin = name_.begin;
-  while (begin > 0 && name_.begin - begin < kMost && !is_line_end(text_[begin - 1])) {
+  while (begin > 0 && name_.begin - begin < kMost && !is_line_end(text_[begin - 1]) &&
+         !is(text_[begin - 1], kControl)) {
     --begin;
   }
   return text_.substr(begin, name_.begin - begin);

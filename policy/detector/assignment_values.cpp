@@ -45,7 +45,7 @@ std::optional<Assignment> AssignmentReader::quoted(Way way) {
       }
       return found(begin, at_, way);
     }
-    if (is_line_end(c) || (c == quote && slashes > 0)) {
+    if (is_line_end(c) || is(c, kControl) || (c == quote && slashes > 0)) {
       return std::nullopt;
     }
     ++at_;
@@ -87,9 +87,10 @@ std::optional<Assignment> AssignmentReader::bare(bool alone) {
     while (next < text_.size() && is(text_[next], kSpace)) {
       ++next;
     }
-    const bool ends = next >= text_.size() || is_line_end(text_[next]) || text_[next] == '#' ||
-                      text_[next] == '\\' || text_[next] == ';' || text_[next] == '&' ||
-                      text_[next] == '|' || is_quote(text_[next]) || text_[next] == '<' ||
+    const bool ends = next >= text_.size() || is_line_end(text_[next]) ||
+                      is(text_[next], kControl) || text_[next] == '#' || text_[next] == '\\' ||
+                      text_[next] == ';' || text_[next] == '&' || text_[next] == '|' ||
+                      is_quote(text_[next]) || text_[next] == '<' ||
                       text_.substr(next).starts_with("//");
     if (!ends) {
       return found(begin, end, Way::kInline);
@@ -110,7 +111,7 @@ std::optional<Assignment> AssignmentReader::element() {
   }
   const std::size_t begin = at_;
   while (at_ < text_.size() && peek() != '<' && peek() != ']' && !is_line_end(peek()) &&
-         at_ - begin <= kLongestValue) {
+         !is(peek(), kControl) && at_ - begin <= kLongestValue) {
     ++at_;
   }
   std::size_t end = at_;

@@ -48,30 +48,27 @@ struct Detector::Rules {
 
 namespace {
 
-// Whether bytes that no text has stand near: fields of a database page touch without a border.
-bool is_binary_around(Scan& scan, std::size_t at) {
-  constexpr std::size_t kAround = 64, kAhead = 1024;
-  const std::size_t begin = at - std::min(at, kAround);
-  const std::size_t end = std::min(scan.text.size(), at + kAround);
-  const auto is_control = [](char c) { return is(c, kControl); };
-  if (begin < scan.clean_begin || end > scan.clean_end) {
-    const std::string_view around = scan.part(begin, end);
-    if (std::any_of(around.begin(), around.end(), is_control)) {
+// "_ZN3foo5valueE", "_RNvC5crate3key": names that compilers make of a program's own (the Itanium
+// C++ ABI, 5.1; Rust's RFC 2603) have any letters behind one another.
+bool is_in_symbol(std::string_view text, std::size_t at) {
+  constexpr std::size_t kMost = 2048;
+  std::size_t begin = at;
+  while (begin > 0 && at - begin < kMost &&
+         (is(text[begin - 1], kWord | kDot) || text[begin - 1] == '$')) {
+    --begin;
+  }
+  for (std::size_t i = begin; i + 2 < at; ++i) {
+    if (text[i] == '_' && (i == begin || !is(text[i - 1], kAlnum)) &&
+        (((text[i + 1] == 'Z' || text[i + 1] == 'R') && is(text[i + 2], kAlnum)))) {
       return true;
     }
-    // What comes next is asked for next.
-    const std::string_view ahead = scan.text.substr(end, kAhead);
-    scan.clean_begin = begin;
-    scan.clean_end =
-        end + static_cast<std::size_t>(std::find_if(ahead.begin(), ahead.end(), is_control) -
-                                       ahead.begin());
   }
   return false;
 }
 
 void match_token(Scan& scan, const TokenShape& token, std::size_t at) {
   auto match = token.shape.match(scan.text, at, false);
-  if (!match && token.shape.is_distinct() && is_binary_around(scan, at)) {
+  if (!match && token.shape.is_distinct() && scan.touches_binary(at)) {
     match = token.shape.match(scan.text, at, true);
   }
   if (!match) {
@@ -96,6 +93,10 @@ void match_token(Scan& scan, const TokenShape& token, std::size_t at) {
         entropy(body.substr(0, 256)) < (body.size() < 16 ? 2.3 : 2.7)) {
       return;
     }
+  }
+  if (match->begin > 0 && is(scan.text[match->begin - 1], kWord | kDot) &&
+      is_in_symbol(scan.text, match->begin)) {
+    return;
   }
   scan.add(match->value_begin, match->value_end, *token.kind, kByToken);
 }

@@ -97,7 +97,9 @@ bool is_jumbled(std::string_view value) {
                is(value[i], kUpper) != is(value[i - 1], kUpper);
   }
   constexpr std::size_t kLeast = 8;
-  return value.size() >= kLeast && changes * 3 >= value.size();
+  // "findNextOnigMatch": short words change it as often.
+  constexpr double kWords = 0.15;
+  return value.size() >= kLeast && changes * 3 >= value.size() && strangeness(value) >= kWords;
 }
 
 bool looks_random(std::string_view value, double least_strangeness) {

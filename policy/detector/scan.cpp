@@ -1,8 +1,10 @@
 #include "policy/detector/scan.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "policy/detector/bytes.h"
+#include "policy/detector/randomness.h"
 
 namespace agentbox::policy::detect {
 
@@ -82,6 +84,56 @@ PathHints::PathHints(std::string_view path) {
   netrc = name == ".netrc" || name == "_netrc" || name == "netrc" || name == ".authinfo";
   pgpass = name == ".pgpass" || name == "pgpass.conf" || name == "pgpass";
   master_key = ending == "key" && !code;
+}
+
+bool Scan::touches_binary(std::size_t at) {
+  constexpr std::size_t kAround = 64, kAhead = 1024;
+  const std::size_t begin = at - std::min(at, kAround);
+  const std::size_t end = std::min(text.size(), at + kAround);
+  const auto is_control = [](char c) { return is(c, kControl); };
+  if (begin < clean_begin || end > clean_end) {
+    const std::string_view around = part(begin, end);
+    if (std::any_of(around.begin(), around.end(), is_control)) {
+      return true;
+    }
+    // What comes next is asked for next.
+    const std::string_view ahead = text.substr(end, kAhead);
+    clean_begin = begin;
+    clean_end = end + static_cast<std::size_t>(
+                          std::find_if(ahead.begin(), ahead.end(), is_control) - ahead.begin());
+  }
+  return false;
+}
+
+bool Scan::is_in_binary(std::size_t at) {
+  // A page of a program's longest strings, and of a source text that a program carries within.
+  constexpr std::size_t kAround = 2048, kAhead = 8192;
+  const std::size_t begin = at - std::min(at, kAround);
+  const std::size_t end = std::min(text.size(), at + kAround);
+  if (begin < unbroken_begin || end > unbroken_end) {
+    if (std::memchr(text.data() + begin, 0, end - begin) != nullptr) {
+      return true;
+    }
+    const std::string_view ahead = text.substr(end, kAhead);
+    unbroken_begin = begin;
+    unbroken_end = end + std::min(ahead.find('\0'), ahead.size());
+  }
+  return false;
+}
+
+bool Scan::counts(std::size_t begin, std::size_t end) {
+  if (!is_in_binary(begin) && !touches_binary(begin)) {
+    return true;
+  }
+  const std::string_view value = part(begin, end);
+  const auto has = [&](std::uint16_t classes) {
+    return std::any_of(value.begin(), value.end(), [&](char c) { return is(c, classes); });
+  };
+  constexpr std::size_t kLeast = 16;
+  return value.size() >= kLeast && has(kDigit) && has(kLetter) && !has(kSpace | kControl) &&
+         entropy(value) >= 3.2 && (looks_random(value, 0.45) || is_jumbled(value)) &&
+         std::none_of(value.begin(), value.end(),
+                      [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
 }
 
 }  // namespace agentbox::policy::detect

@@ -41,8 +41,9 @@ struct Scan {
 
   // The name read last: one that holds two keywords is read once.
   std::size_t name_begin = 0, name_end = 0;
-  // Known to be text: no bytes in it that only binary files have.
+  // Known to be text: no bytes in it that only binary files have; no NUL.
   std::size_t clean_begin = 0, clean_end = 0;
+  std::size_t unbroken_begin = 0, unbroken_end = 0;
   // The command looked at last, and the options looked for: its name may stand among its own words.
   std::size_t command_end = 0;
   const void* command_options = nullptr;
@@ -58,6 +59,15 @@ struct Scan {
   std::string_view part(std::size_t begin, std::size_t end) const {
     return text.substr(begin, end - begin);
   }
+
+  // Whether bytes that no text has stand beside it: fields of a database's page touch without a
+  // border.
+  bool touches_binary(std::size_t at);
+  // Whether a NUL stands near: a program, an object file, a database, a process's environment.
+  bool is_in_binary(std::size_t at);
+  // Whether a value that only its name or place makes a secret counts where it stands. A program's
+  // strings have all kinds of names and words side by side, and one byte changed breaks it.
+  bool counts(std::size_t begin, std::size_t end);
 };
 
 // A literal was seen at [begin, end): what stands around it is judged.

@@ -329,6 +329,15 @@ const SecretKind* kind_of(const Scan& scan, const Assignment& found, std::string
   return nullptr;
 }
 
+// "\0NAME=value\0": of a process's environment, or what a dump keeps of it.
+bool is_environment_entry(const Scan& scan, const Assignment& found) {
+  return found.way == Way::kBare && found.begin == found.name_end + 1 &&
+         scan.text[found.name_end] == '=' &&
+         (found.name_begin == 0 || scan.text[found.name_begin - 1] == '\0') &&
+         (found.end == scan.text.size() || scan.text[found.end] == '\0') &&
+         all_are(scan.part(found.name_begin, found.name_end), kUpper | kDigit | kUnderscore);
+}
+
 void judge(Scan& scan, Name name) {
   const auto found = read_assignment(scan.text, name);
   if (!found) {
@@ -350,6 +359,9 @@ void judge(Scan& scan, Name name) {
   }
   const std::string_view folded(buffer.data(), length);
   if (is_authorization(folded)) {
+    return;
+  }
+  if (!scan.counts(found->begin, found->end) && !is_environment_entry(scan, *found)) {
     return;
   }
   const bool npm = (folded == "auth" || folded == "password" || folded == "authtoken") &&

@@ -84,7 +84,8 @@ void options_of(Scan& scan, std::size_t begin, std::span<const Option> options) 
           to = from + colon;  // "key:", without a password
         }
       }
-      if (from < to && is_password_word(command.substr(from, to - from))) {
+      if (from < to && is_password_word(command.substr(from, to - from)) &&
+          scan.counts(begin + from, begin + to)) {
         scan.add(begin + from, begin + to, form_kind(kCommandLinePassword), kByForm);
       }
     }
@@ -122,7 +123,7 @@ void quoted_after(Scan& scan, std::size_t, std::size_t end) {
   const std::string_view rest = text.substr(begin, 200);
   const std::size_t length = rest.find(text[from]);
   if (length != kNone && rest.substr(0, length).find('\n') == kNone &&
-      is_password_word(rest.substr(0, length))) {
+      is_password_word(rest.substr(0, length)) && scan.counts(begin, begin + length)) {
     scan.add(begin, begin + length, form_kind(kPassword), kByForm);
   }
 }

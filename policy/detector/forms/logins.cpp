@@ -49,7 +49,8 @@ void netrc_words(Scan& scan, std::size_t at) {
         --to;
       }
       const std::string_view password = text.substr(from, to - from);
-      if (!is_reference(password) && !is_placeholder(password)) {
+      if (!is_reference(password) && !is_placeholder(password) &&
+          (scan.path.netrc || scan.counts(from, to))) {
         scan.add(from, to, form_kind(kNetrcPassword), kByForm);
       }
       return;
@@ -77,6 +78,21 @@ void netrc_default(Scan& scan, std::size_t begin, std::size_t) {
   }
 }
 
+// "host:port:database:user:": all of it where the file's name does not say what it is.
+bool is_pgpass_place(std::string_view place) {
+  const std::size_t host = std::min(place.find(':'), place.size());
+  const std::size_t port = std::min(place.find(':', host + 1), place.size());
+  const std::string_view number =
+      place.substr(std::min(host + 1, place.size()), port - std::min(host + 1, port));
+  const auto all = [](std::string_view text, std::uint16_t classes) {
+    return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+      return is(c, classes) || c == '*' || c == '\\';
+    });
+  };
+  return all(place.substr(0, host), kWord | kDash | kDot) &&
+         (number == "*" || all(number, kDigit)) && std::count(place.begin(), place.end(), ':') == 4;
+}
+
 // A line "host:port:database:user:password".
 void pgpass_line(Scan& scan, std::size_t begin, std::size_t end) {
   std::size_t colons = 0, at = begin;
@@ -93,7 +109,8 @@ void pgpass_line(Scan& scan, std::size_t begin, std::size_t end) {
     return;
   }
   const std::string_view password = scan.part(at, end);
-  if (!is_reference(password) && !is_placeholder(password) && password.find(' ') == kNone) {
+  if (!is_reference(password) && !is_placeholder(password) && password.find(' ') == kNone &&
+      (scan.path.pgpass || (is_pgpass_place(scan.part(begin, at)) && scan.counts(at, end)))) {
     scan.add(at, end, form_kind(kPgpassPassword), kByForm);
   }
 }

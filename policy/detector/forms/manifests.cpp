@@ -113,7 +113,7 @@ void yaml_secret(Scan& scan, std::size_t begin, std::size_t end) {
                     std::any_of(value.begin(), value.end(),
                                 [](char c) { return is(c, kLetter); }) &&
                     value.find(' ') == kNone && value.find(".") == kNone));
-    if (secret) {
+    if (secret && scan.counts(from, to)) {
       scan.add(from, to, form_kind(kKubernetesSecret), kByForm);
     }
   }

@@ -15,17 +15,139 @@ constexpr std::size_t kNone = std::string_view::npos;
 // The longest part of a key that is one finding. A longer key is found from both of its ends.
 constexpr std::size_t kLongestBody = Detector::kReach / 2 - 256;
 
-// An armour's body starts after the dashes (and the line end) of BEGIN, and ends before END's.
+// The escape of a line end or of a mark at `at`, whatever text it stands in: "\n", "\\r\\n",
+// "%0A", "&#10;". 0 where there is none.
+std::size_t escape_size(std::string_view text, std::size_t at) {
+  std::size_t end = at;
+  while (end < text.size() && text[end] == '\\') {
+    ++end;
+  }
+  if (end > at) {
+    const bool letter =
+        end < text.size() && (text[end] == 'n' || text[end] == 'r' || text[end] == 't');
+    return end - at + (letter ? 1 : 0);
+  }
+  for (const std::string_view mark :
+       {"%0a", "%0d", "%20", "&#10;", "&#13;", "&#xa;", "&#xd;", "<br>", "<br/>", "<br />"}) {
+    if (begins_with(text.substr(at), mark)) {
+      return mark.size();
+    }
+  }
+  return 0;
+}
+
+// What may stand between the lines of a key: the marks of strings, quotations and comments.
+bool is_between(char c) {
+  return is(c, kSpace) || std::string_view("\n\r\"'`,.;:|>#*()[]{}").find(c) != kNone;
+}
+
+// An armour's body starts after the dashes (and the line end) of BEGIN.
 std::size_t body_begin(std::string_view text, std::size_t at) {
+  constexpr std::size_t kMost = 256;
   while (at < text.size() && text[at] == '-') {
     ++at;
   }
-  while (at < text.size() && !is(text[at], kAlnum) &&
+  const std::size_t limit = std::min(text.size(), at + kMost);
+  while (at < limit && !is(text[at], kAlnum | kControl) &&
          !(is(text[at], kPlusSlash) && at + 1 < text.size() && is(text[at + 1], kBase64))) {
-    // "\n" and "\r" of an escaped text: the letter is not the key's.
-    at += text[at] == '\\' && at + 1 < text.size() ? 2 : 1;
+    const std::size_t escape = escape_size(text, at);
+    at += escape > 0 ? escape : 1;
   }
   return at;
+}
+
+// "Proc-Type: 4,ENCRYPTED", "Comment: …": the line's end, or `at` where it is none.
+std::size_t header_end(std::string_view text, std::size_t at) {
+  constexpr std::size_t kLongestName = 24, kLongestLine = 200;
+  std::size_t colon = at;
+  while (colon < text.size() && colon - at < kLongestName && is(text[colon], kAlnum | kDash)) {
+    ++colon;
+  }
+  if (colon == at || colon >= text.size() || text[colon] != ':') {
+    return at;
+  }
+  std::size_t end = colon;
+  while (end < text.size() && end - at < kLongestLine && text[end] != '\n' && text[end] != '\\' &&
+         !is(text[end], kControl)) {
+    ++end;
+  }
+  return end;
+}
+
+bool is_key_byte(char c) { return is(c, kBase64 | kEquals | kPercent); }
+
+constexpr std::size_t kLeastLine = 16;  // bytes; only the last line of a key has fewer
+
+// The end of the key that begins at `begin`: what is no more base64 is not the key's.
+std::size_t key_end(std::string_view text, std::size_t begin) {
+  const std::size_t limit = std::min(text.size(), begin + kLongestBody);
+  std::size_t at = begin, end = begin;
+  while (at < limit) {
+    if (const std::size_t escape = escape_size(text, at)) {
+      at += escape;
+      continue;
+    }
+    const std::size_t header = end == begin ? header_end(text, at) : at;
+    if (header > at) {
+      at = header;
+      continue;
+    }
+    if (!is_key_byte(text[at])) {
+      if (!is_between(text[at])) {
+        break;
+      }
+      ++at;
+      continue;
+    }
+    const std::size_t line = at;
+    while (at < limit && (is_key_byte(text[at]) ? escape_size(text, at) == 0
+                                                : text.substr(at).starts_with("\\/"))) {
+      at += text[at] == '\\' ? 2 : 1;
+    }
+    if (at - line == 1 && text[line] == '+') {
+      continue;  // between the strings of an expression
+    }
+    const bool checksum = text[line] == '=' && at - line == 5;  // RFC 9580, 6.1
+    if (at - line >= kLeastLine || checksum || end == begin) {
+      end = at;
+      continue;
+    }
+    // The last line, of any length: the end of a string, of the text, or END comes next.
+    std::size_t next = at;
+    while (next < limit && (is_between(text[next]) || escape_size(text, next) > 0)) {
+      ++next;
+    }
+    if (next >= limit || text[next] == '-' || text[at - 1] == '=' || is(text[at], kControl) ||
+        text[at] == '"' || text[at] == '\'') {
+      end = at;
+    }
+    break;
+  }
+  return end;
+}
+
+// Where the key that ends at `end` begins, so far as it is in reach.
+std::size_t key_begin(std::string_view text, std::size_t end) {
+  const std::size_t limit = end - std::min(end, kLongestBody);
+  std::size_t at = end, begin = end;
+  while (at > limit) {
+    if (!is_key_byte(text[at - 1])) {
+      if (!is_between(text[at - 1]) && text[at - 1] != '\\') {
+        break;
+      }
+      --at;
+      continue;
+    }
+    const std::size_t line = at;
+    while (at > limit && is_key_byte(text[at - 1])) {
+      --at;
+    }
+    if (line - at < kLeastLine && begin != end) {
+      break;
+    }
+    begin = at;
+  }
+  return begin;
 }
 
 std::size_t body_end(std::string_view text, std::size_t begin, std::size_t end) {
@@ -37,6 +159,20 @@ std::size_t body_end(std::string_view text, std::size_t begin, std::size_t end) 
     return body_end(text, begin, end);
   }
   return end;
+}
+
+// Whether what stands between BEGIN and END is a key, so that all of it counts, however it is
+// parted.
+bool is_mostly_key(std::string_view body) {
+  std::size_t run = 0, in_lines = 0;
+  for (const char c : body) {
+    if (is(c, kControl)) {
+      return false;
+    }
+    run = is_key_byte(c) ? run + 1 : 0;
+    in_lines += run == kLeastLine ? kLeastLine : run > kLeastLine ? 1 : 0;
+  }
+  return in_lines * 2 >= body.size();
 }
 
 // Whether so much of it is key that nobody wrote it to show the form.
@@ -95,8 +231,12 @@ void armour(Scan& scan, std::size_t begin, std::size_t end) {
   if (words.starts_with("BEGIN")) {
     from = body_begin(text, dashes);
     const std::string_view body = text.substr(std::min(from, text.size()), kLongestBody);
-    const std::size_t closing = std::min(body.find("---"), body.size());
-    to = body_end(text, from, from + closing);
+    const std::size_t closing = body.find("---");
+    if (closing != kNone && is_mostly_key(body.substr(0, closing))) {
+      to = body_end(text, from, from + closing);
+    } else {
+      to = key_end(text, from);
+    }
   } else if (words.starts_with("END")) {
     // Where BEGIN is in reach it found this key.
     const std::size_t reach = label - std::min(label, kLongestBody);
@@ -105,11 +245,11 @@ void armour(Scan& scan, std::size_t begin, std::size_t end) {
     while (opening > 0 && body[opening - 1] == '-') {
       --opening;
     }
-    if (reach == 0 || body.substr(0, opening).rfind("---") != kNone) {
+    if (body.substr(0, opening).rfind("---") != kNone) {
       return;
     }
-    from = reach;
     to = body_end(text, reach, reach + opening);
+    from = key_begin(text, to);
   } else {
     return;
   }
@@ -125,9 +265,7 @@ void armour(Scan& scan, std::size_t begin, std::size_t end) {
 // At "BEGIN OpenVPN Static key V1": lines of hexadecimal digits.
 void openvpn(Scan& scan, std::size_t, std::size_t end) {
   const std::size_t begin = body_begin(scan.text, end);
-  const std::string_view body = scan.text.substr(std::min(begin, scan.text.size()), kLongestBody);
-  const std::size_t to =
-      body_end(scan.text, begin, begin + std::min(body.find("---"), body.size()));
+  const std::size_t to = key_end(scan.text, begin);
   if (begin < to && is_body(scan.part(begin, to))) {
     scan.add(begin, to, form_kind(kPrivateKey), kByKeyBlock);
   }
@@ -146,7 +284,8 @@ void putty(Scan& scan, std::size_t, std::size_t end) {
   }
   const std::size_t mac = file.find("Private-MAC:", first);
   const std::size_t begin = end + first + 1;
-  const std::size_t to = body_end(scan.text, begin, end + std::min(mac, file.size()));
+  const std::size_t to = std::min(body_end(scan.text, begin, end + std::min(mac, file.size())),
+                                  key_end(scan.text, begin));
   if (is_body(scan.part(begin, to))) {
     scan.add(begin, to, form_kind(kPuttyPrivateKey), kByKeyBlock);
   }

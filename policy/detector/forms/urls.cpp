@@ -114,6 +114,12 @@ void url(Scan& scan, std::size_t begin, std::size_t end) {
       !is_url_password(scheme, user, password, host)) {
     return;
   }
+  if (scan.is_in_binary(begin) &&
+      (user.size() + password.size() < 10 || is_common_password(password) ||
+       (strangeness(password) < 0.3 &&
+        std::none_of(password.begin(), password.end(), [](char c) { return is(c, kDigit); })))) {
+    return;  // of a program's own messages
+  }
   const std::size_t plus = scheme.find_first_of("+");
   const std::string_view family = scheme.substr(0, plus);
   const bool store =

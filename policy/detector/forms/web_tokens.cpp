@@ -25,7 +25,7 @@ std::size_t run(std::string_view text, std::size_t at, std::uint16_t classes, st
 void json_web_token(Scan& scan, std::size_t begin, std::size_t) {
   const std::string_view text = scan.text;
   if (begin > 0 && is(text[begin - 1], kBase64Url | kDot) &&
-      !(begin > 1 && text[begin - 2] == '\\')) {
+      !(begin > 1 && text[begin - 2] == '\\') && !scan.touches_binary(begin)) {
     return;
   }
   const std::size_t header = run(text, begin, kBase64Url, kLongestToken);
@@ -77,7 +77,7 @@ void bearer_at(Scan& scan, std::size_t at, double least_strangeness) {
   if (value.size() >= 16 && !is_reference(value) && !is_placeholder(value) && !is_harmless(value) &&
       (at >= scan.text.size() ||
        (scan.text[at] != '(' && scan.text[at] != '$' && scan.text[at] != '{')) &&
-      looks_random(value, least_strangeness)) {
+      looks_random(value, least_strangeness) && scan.counts(begin, at)) {
     scan.add(begin, at, form_kind(kBearerAuthorization), kByForm);
   }
 }
@@ -139,6 +139,15 @@ void authorization(Scan& scan, std::size_t begin, std::size_t end) {
       bearer_at(scan, at + scheme.size(), 0.3);
       return;
     }
+  }
+  // "AWS4-HMAC-SHA256 Credential=…": a scheme that is not known here, and its parameters.
+  constexpr std::size_t kLongestScheme = 40;
+  std::size_t word = at;
+  while (word < text.size() && word - at < kLongestScheme && is(text[word], kWord | kDash)) {
+    ++word;
+  }
+  if (word + 1 < text.size() && text[word] == ' ' && is(text[word + 1], kWord)) {
+    return;
   }
   bearer_at(scan, at, 0.4);
 }

@@ -2,7 +2,8 @@
 //
 // "=== KIND PATH" begins an example, "none" for what is no secret. What must be found, and no byte
 // more, stands between « and ». {w36} becomes 36 random bytes of the class that w names, {base64:…}
-// the encoding of the rest: no token is in the repository, where scanners would take it for real.
+// the encoding of the rest, {nul} a NUL: no token is in the repository, where scanners would take
+// it for real.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -80,6 +81,12 @@ class Expander {
     std::string out;
     std::size_t i = 0;
     while (i < text.size()) {
+      constexpr std::string_view kNul = "{nul}";
+      if (text.substr(i).starts_with(kNul)) {
+        out += '\0';
+        i += kNul.size();
+        continue;
+      }
       constexpr std::string_view kBase64 = "{base64:";
       if (text.substr(i).starts_with(kBase64)) {
         std::size_t depth = 1, end = i + kBase64.size();
