@@ -1,9 +1,12 @@
 #include "launcher/terminal/masker.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <mutex>
 #include <optional>
+#include <utility>
 
 #include "base/encode.h"
 #include "base/error.h"
@@ -25,34 +28,59 @@ struct MaskSet::Patterns {
   std::optional<Automaton> automaton;
 };
 
-MaskSet::MaskSet() : patterns_(std::make_unique<Patterns>()) {}
+struct MaskSet::Current {
+  std::shared_ptr<const Patterns> take() const {
+    const std::lock_guard lock(mutex);
+    return patterns;
+  }
+
+  mutable std::mutex mutex;
+  std::shared_ptr<Patterns> patterns = std::make_shared<Patterns>();
+  std::atomic<std::uint64_t> version{0};  // changes after `patterns` has
+};
+
+MaskSet::MaskSet() : current_(std::make_unique<Current>()) {}
 MaskSet::~MaskSet() = default;
 MaskSet::MaskSet(MaskSet&&) noexcept = default;
 MaskSet& MaskSet::operator=(MaskSet&&) noexcept = default;
 
 bool MaskSet::add(const std::string& name, const resolver::Secret& value) {
-  if (patterns_->automaton) {
+  Patterns& patterns = *current_->patterns;
+  if (patterns.automaton) {
     throw base::Error(base::Status::kFailed, "a value was added to a finished set of masks");
   }
-  if (!patterns_->forms) {
-    patterns_->forms.emplace();
+  if (!patterns.forms) {
+    patterns.forms.emplace();
   }
-  const auto number = static_cast<std::uint32_t>(patterns_->marks.size());
-  if (!patterns_->forms->add(value.reveal(), number)) {
+  const auto number = static_cast<std::uint32_t>(patterns.marks.size());
+  if (!patterns.forms->add(value.reveal(), number)) {
     return false;
   }
-  patterns_->marks.push_back("<concealed by agentbox:" + base::printable(name) + ">");
+  patterns.marks.push_back("<concealed by agentbox:" + base::printable(name) + ">");
   return true;
 }
 
 void MaskSet::compile() {
-  if (!patterns_->marks.empty() && !patterns_->automaton) {
-    patterns_->automaton.emplace(*patterns_->forms);
+  Patterns& patterns = *current_->patterns;
+  if (!patterns.marks.empty() && !patterns.automaton) {
+    patterns.automaton.emplace(*patterns.forms);
   }
-  patterns_->forms.reset();
+  patterns.forms.reset();
 }
 
-bool MaskSet::empty() const { return patterns_->marks.empty(); }
+bool MaskSet::empty() const { return current_->take()->marks.empty(); }
+
+void MaskSet::replace(MaskSet next) {
+  std::shared_ptr<Patterns> patterns = std::move(next.current_->patterns);
+  const std::lock_guard lock(current_->mutex);
+  const std::vector<std::string>& old = current_->patterns->marks;
+  if (patterns->forms || patterns->marks.size() < old.size() ||
+      !std::equal(old.begin(), old.end(), patterns->marks.begin())) {
+    throw base::Error(base::Status::kFailed, "a set of masks does not continue the one before");
+  }
+  current_->patterns = std::move(patterns);
+  ++current_->version;
+}
 
 // Offsets count the bytes of the stream from its beginning.
 struct Masker::State {
@@ -63,9 +91,12 @@ struct Masker::State {
     bool marked;  // shown already
   };
 
-  State(const MaskSet::Patterns& all, bool with_user) : patterns(all), interactive(with_user) {}
+  State(const MaskSet::Current& set, bool with_user)
+      : current(set), version(set.version), patterns(set.take()), interactive(with_user) {}
 
-  const MaskSet::Patterns& patterns;
+  const MaskSet::Current& current;
+  std::uint64_t version;  // of `patterns`, or an earlier one
+  std::shared_ptr<const MaskSet::Patterns> patterns;
   const bool interactive;
   Automaton::State state = Automaton::kStart;
   std::uint64_t position = 0;  // bytes taken
@@ -77,6 +108,8 @@ struct Masker::State {
   resolver::Secret typed_bytes;
   std::size_t typed_size = 0;
 
+  void follow();
+  void take(std::string_view text);
   void add(Range range);
   void show(std::uint64_t until, std::string_view input, std::string& out);
   void settle(std::uint64_t safe, std::string_view input, std::string& out);
@@ -86,11 +119,54 @@ struct Masker::State {
   bool echoes() const;
 };
 
+// Goes over to the set that is in force. What is held may begin a text of the new set as well; what
+// was shown before cannot, as the command did not know the new values.
+void Masker::State::follow() {
+  const std::uint64_t now = current.version;
+  if (now == version) {
+    return;
+  }
+  version = now;
+  patterns = current.take();
+  state = Automaton::kStart;
+  if (!patterns->automaton) {
+    return;
+  }
+  resolver::Secret held = std::move(tail);
+  tail = resolver::Secret(std::max(patterns->automaton->longest(), held.size()));
+  const std::string_view bytes = held.reveal().substr(0, tail_size);
+  std::vector<Range> all = std::move(ranges);
+  ranges.clear();
+  position -= bytes.size();
+  take(bytes);
+  all.insert(all.end(), ranges.begin(), ranges.end());
+  std::sort(all.begin(), all.end(),
+            [](const Range& a, const Range& b) { return a.begin < b.begin; });
+  ranges.clear();
+  for (const Range& range : all) {
+    add(range);
+  }
+  tail_size = 0;
+  keep(bytes, patterns->automaton->depth(state));
+}
+
+// Finds what ends in `text`, which follows what was taken before.
+void Masker::State::take(std::string_view text) {
+  matches.clear();
+  state = patterns->automaton->scan(state, text, matches);
+  for (const Automaton::Match& match : matches) {
+    const std::uint64_t end = position + match.end;
+    add({end - match.length, end, match.length, match.name, false});
+  }
+  position += text.size();
+}
+
 // Overlapping finds become one, under the name of the longest: no part of either is left.
 void Masker::State::add(Range range) {
   while (!ranges.empty() && ranges.back().end > range.begin) {
     const Range& before = ranges.back();
     range.begin = std::min(range.begin, before.begin);
+    range.end = std::max(range.end, before.end);
     range.marked |= before.marked;
     if (before.longest >= range.longest) {
       range.longest = before.longest;
@@ -120,7 +196,7 @@ void Masker::State::show(std::uint64_t until, std::string_view input, std::strin
 
 void Masker::State::mark(Range& range, std::string& out) {
   if (!range.marked) {
-    out.append(patterns.marks[range.name]);
+    out.append(patterns->marks[range.name]);
     range.marked = true;
   }
   decided = std::max(decided, range.end);
@@ -146,7 +222,7 @@ void Masker::State::settle(std::uint64_t safe, std::string_view input, std::stri
 
 void Masker::State::keep(std::string_view input, std::size_t size) {
   if (tail.empty()) {
-    tail = resolver::Secret(patterns.automaton->longest());
+    tail = resolver::Secret(patterns->automaton->longest());
   }
   char* const data = tail.bytes().data();
   if (size > input.size()) {
@@ -177,8 +253,8 @@ bool Masker::State::echoes() const {
 }
 
 Masker::Masker(const MaskSet& set, bool interactive)
-    : state_(std::make_unique<State>(*set.patterns_, interactive)) {
-  if (!set.empty() && !set.patterns_->automaton) {
+    : state_(std::make_unique<State>(*set.current_, interactive)) {
+  if (!state_->patterns->marks.empty() && !state_->patterns->automaton) {
     throw base::Error(base::Status::kFailed, "the set of masks was not finished before its use");
   }
 }
@@ -187,18 +263,13 @@ Masker::~Masker() = default;
 
 void Masker::feed(std::string_view input, std::string& out) {
   State& s = *state_;
-  if (!s.patterns.automaton) {
+  s.follow();
+  if (!s.patterns->automaton) {
     out.append(input);
     return;
   }
-  s.matches.clear();
-  s.state = s.patterns.automaton->scan(s.state, input, s.matches);
-  for (const Automaton::Match& match : s.matches) {
-    const std::uint64_t end = s.position + match.end;
-    s.add({end - match.length, end, match.length, match.name, false});
-  }
-  s.position += input.size();
-  const std::size_t depth = s.patterns.automaton->depth(s.state);
+  s.take(input);
+  const std::size_t depth = s.patterns->automaton->depth(s.state);
   s.settle(s.position - depth, input, out);
   s.keep(input, depth);
   if (s.interactive && holding() && s.echoes()) {
@@ -208,7 +279,7 @@ void Masker::feed(std::string_view input, std::string& out) {
 
 void Masker::typed(std::string_view input) {
   State& s = *state_;
-  if (!s.interactive || !s.patterns.automaton) {
+  if (!s.interactive || !s.patterns->automaton) {
     return;
   }
   if (s.typed_bytes.empty()) {

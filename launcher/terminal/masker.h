@@ -10,9 +10,9 @@
 
 namespace agentbox::terminal {
 
-// What to look for: all forms of all released values, compiled once and shared by streams. Filled
-// by one thread; after compile() immutable, and any thread may use it. Its memory is locked: about
-// 60 bytes for each byte of a typical value. docs/terminal.md lists the forms.
+// What to look for: all forms of all released values, compiled and shared by streams. Filled by one
+// thread; after compile() any thread may use it. Its memory is locked: about 60 bytes for each byte
+// of a typical value. docs/terminal.md lists the forms.
 class MaskSet {
  public:
   MaskSet();
@@ -29,10 +29,16 @@ class MaskSet {
   void compile();
   bool empty() const;
 
+  // `next`, compiled, takes this one's place in every Masker, from the next byte that it is fed on:
+  // to be called before the command can know a further value. It must hold the same values first,
+  // in the same order. Throws base::Error if it does not. Thread-safe after compile().
+  void replace(MaskSet next);
+
  private:
   friend class Masker;
   struct Patterns;
-  std::unique_ptr<Patterns> patterns_;
+  struct Current;
+  std::unique_ptr<Current> current_;
 };
 
 // One stream; keeps a reference to the set. Not thread-safe. Exactly those last bytes wait that may

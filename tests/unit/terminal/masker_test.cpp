@@ -289,6 +289,83 @@ TEST(Masker, AgreesWithThePlainestMaskerOnRandomTextsAndSplits) {
   }
 }
 
+TEST(Masker, GoesOverToAFurtherSetWithoutLosingWhatItHolds) {
+  std::mt19937 random(5);
+  const auto below = [&](std::size_t n) {
+    return std::uniform_int_distribution<std::size_t>(0, n - 1)(random);
+  };
+  for (int round = 0; round < 400; ++round) {
+    const auto value = [&](std::size_t length) {
+      std::string text;
+      while (text.size() < length) {
+        text.push_back(static_cast<char>(below(256)));
+      }
+      return text;
+    };
+    const std::vector<std::string> secrets = {value(4 + below(30)), value(4 + below(30)),
+                                              value(4 + below(30))};
+    values::Forms forms[2];
+    MaskSet sets[2];
+    for (std::size_t i = 0; i < secrets.size(); ++i) {
+      for (std::size_t set = i < 2 ? 0 : 1; set < 2; ++set) {
+        ASSERT_TRUE(sets[set].add("N", resolver::Secret(secrets[i])));
+        forms[set].add(secrets[i], 0);
+      }
+    }
+    sets[0].compile();
+    sets[1].compile();
+    // Whole texts and texts cut short, before and after; the third value afterwards alone.
+    std::string text;
+    std::size_t change = 0;
+    for (int i = 0; i < 20; ++i) {
+      const values::Forms& known = forms[i < 10 ? 0 : 1];
+      const auto& form = known.all()[below(known.all().size())];
+      text += known.text(form).substr(0, below(2) ? form.length : below(form.length));
+      text += value(below(3));
+      change = i < 10 ? text.size() - below(2) : change;
+    }
+    Masker masker(sets[0], round % 2 == 1);
+    std::string out;
+    bool changed = false;
+    for (std::size_t at = 0; at < text.size();) {
+      if (!changed && at >= change) {
+        sets[0].replace(std::move(sets[1]));
+        changed = true;
+      }
+      const std::size_t limit = changed ? text.size() : std::max(change, at + 1);
+      const std::size_t length = std::min(1 + below(12), limit - at);
+      masker.feed(text.substr(at, length), out);
+      at += length;
+    }
+    masker.finish(out);
+    ASSERT_EQ(out, oracle(text, forms[1], mark("N"))) << "round " << round;
+  }
+}
+
+TEST(Masker, AFurtherSetMustContinueTheOneBefore) {
+  MaskSet set = masks({{"A", "abcdef"}});
+  EXPECT_ANY_THROW(set.replace(masks({{"B", "ghijkl"}, {"A", "abcdef"}})));
+  EXPECT_ANY_THROW(set.replace(MaskSet()));
+  Masker masker(set, false);
+  set.replace(masks({{"A", "abcdef"}, {"B", "ghijkl"}}));
+  std::string out;
+  masker.feed("abcdef ghijkl", out);
+  masker.finish(out);
+  EXPECT_EQ(out, mark("A") + " " + mark("B"));
+}
+
+TEST(Masker, AnEmptySetCanBeReplaced) {
+  MaskSet set;
+  set.compile();
+  Masker masker(set, true);
+  std::string out;
+  masker.feed("abcdef", out);
+  set.replace(masks({{"A", "abcdef"}}));
+  masker.feed("abcdef", out);
+  masker.finish(out);
+  EXPECT_EQ(out, "abcdef" + mark("A"));
+}
+
 TEST(Masker, FiftyLongValuesFitIntoTheUsualLimitOfLockedMemory) {
   rlimit before{};
   ASSERT_EQ(getrlimit(RLIMIT_MEMLOCK, &before), 0);
