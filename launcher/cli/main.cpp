@@ -37,6 +37,7 @@ constexpr std::array kVerbs = {
     Verb{"inject", "fill in a template that holds references", cli::inject},
     Verb{"hook", "a trusted repository's secrets in your own shell: bash, zsh, fish", cli::hook},
     Verb{"status", "inside a box: its session, scope and secrets by name", cli::status},
+    Verb{"mcp", "inside a box: the MCP server that its agent asks", cli::mcp},
     Verb{"log", "show and verify the audit log", cli::log},
     Verb{"doctor", "try what agentbox needs of this machine, and say how to mend it", cli::doctor},
 };

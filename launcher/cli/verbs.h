@@ -12,6 +12,7 @@ int explain(const Arguments& arguments);
 int hook(const Arguments& arguments);
 int inject(const Arguments& arguments);
 int log(const Arguments& arguments);
+int mcp(const Arguments& arguments);
 int read(const Arguments& arguments);
 int review(const Arguments& arguments);
 int run(const Arguments& arguments);

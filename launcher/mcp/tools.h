@@ -1,0 +1,19 @@
+// The tools of `agentbox mcp`: what an agent in a box may ask of its supervisor.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "launcher/mcp/server.h"
+
+namespace agentbox::mcp {
+
+// Asks the broker of this box: broker::call() without the socket. Throws base::Error. Called from
+// several threads.
+using Ask = std::function<Json(const std::string& method, const Json& params)>;
+
+// No tool gives a value away: the broker has none to give.
+std::vector<Tool> box_tools(const Ask& ask);
+
+}  // namespace agentbox::mcp

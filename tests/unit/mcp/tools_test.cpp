@@ -1,0 +1,75 @@
+#include "launcher/mcp/tools.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+
+namespace agentbox::mcp {
+namespace {
+
+class Given : public Call {
+ public:
+  explicit Given(Json arguments) : arguments_(std::move(arguments)) {}
+  const Json& arguments() const override { return arguments_; }
+  int cancelled() const override { return -1; }
+  void progress(const std::string&) override {}
+
+ private:
+  const Json arguments_;
+};
+
+class ToolsTest : public ::testing::Test {
+ protected:
+  ToolResult use(const std::string& name, Json arguments = Json::object()) {
+    for (const Tool& tool : tools_) {
+      if (tool.description.name == name) {
+        Given call(std::move(arguments));
+        return tool.run(call);
+      }
+    }
+    throw std::runtime_error("no tool " + name);
+  }
+
+  std::vector<std::pair<std::string, Json>> asked_;
+  Json answer_ = {{"secrets", Json::array()}};
+  std::vector<Tool> tools_ = box_tools([this](const std::string& method, const Json& params) {
+    asked_.emplace_back(method, params);
+    return answer_;
+  });
+};
+
+TEST_F(ToolsTest, PassWhatTheBrokerSays) {
+  EXPECT_EQ(use("list_secrets").structured, answer_);
+  use("list_scopes");
+  use("explain", {{"path", ".env"}});
+  use("explain", {{"host", "example.com:443"}});
+  const std::vector<std::pair<std::string, Json>> expected = {
+      {"list_secrets", Json::object()},
+      {"list_scopes", Json::object()},
+      {"explain", {{"path", ".env"}}},
+      {"explain", {{"host", "example.com:443"}}}};
+  EXPECT_EQ(asked_, expected);
+}
+
+TEST_F(ToolsTest, WrongArgumentsDoNotReachTheBroker) {
+  EXPECT_THROW(use("list_secrets", {{"x", 1}}), base::Error);
+  EXPECT_THROW(use("explain"), base::Error);
+  EXPECT_THROW(use("explain", {{"path", "a"}, {"host", "b:1"}}), base::Error);
+  EXPECT_THROW(use("explain", {{"path", 3}}), base::Error);
+  EXPECT_THROW(use("explain", {{"path", std::string(5000, 'x')}}), base::Error);
+  EXPECT_THROW(use("explain", {{"path", std::string("a\0b", 3)}}), base::Error);
+  EXPECT_TRUE(asked_.empty());
+}
+
+TEST_F(ToolsTest, SchemasAreOfObjectsAndNamesAreUnique) {
+  std::set<std::string> names;
+  for (const Tool& tool : tools_) {
+    EXPECT_TRUE(names.insert(tool.description.name).second);
+    EXPECT_EQ(tool.description.input["type"], "object") << tool.description.name;
+    EXPECT_EQ(tool.description.output["type"], "object") << tool.description.name;
+    EXPECT_FALSE(tool.description.text.empty());
+  }
+}
+
+}  // namespace
+}  // namespace agentbox::mcp
