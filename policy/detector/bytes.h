@@ -68,6 +68,24 @@ constexpr bool is(char c, std::uint16_t classes) {
 
 constexpr char lower(char c) { return is(c, kUpper) ? static_cast<char>(c - 'A' + 'a') : c; }
 
+constexpr bool all_are(std::string_view text, std::uint16_t classes) {
+  for (const char c : text) {
+    if (!is(c, classes)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+constexpr bool has(std::string_view text, std::uint16_t classes) {
+  for (const char c : text) {
+    if (is(c, classes)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // Whether `text` begins with `lowercase`, whatever the case of its letters.
 constexpr bool begins_with(std::string_view text, std::string_view lowercase) {
   if (text.size() < lowercase.size()) {

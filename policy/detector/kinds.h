@@ -51,6 +51,7 @@ enum Form : unsigned {
   kMasterKey,
   kConnectionString,
   kCommandLinePassword,
+  kDiscordBotToken,
   kPassword,
   kSecret,
   kForms,

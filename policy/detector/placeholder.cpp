@@ -286,6 +286,7 @@ constexpr std::string_view kDocumented[] = {
     "tGzv3JOkF0XG5Qx2TlKWIA",                    // RFC 6749
     "7Fjfp0ZBr1KtDRbnfVdmIw",                    // RFC 6749
     "9vZ2y6BwLcI1VQ2QkA3l",                      // a tutorial's
+    "4twFt5NiznN84AWoo1d7KO1T_yoc0Z6XOpOVswac",  // PyJWT
 };
 
 constexpr std::size_t kNone = std::string_view::npos;
@@ -347,6 +348,20 @@ bool is_reference(std::string_view value) {
       value.find("<%") != kNone || value.find("#{") != kNone || value.find("%{") != kNone) {
     return true;
   }
+  // "$ac_pwd", "\$_NAME", "$NAME/bin": a shell's
+  std::string_view variable = value;
+  if (variable.starts_with("\\$")) {
+    variable.remove_prefix(1);
+  }
+  if (variable.size() > 2 && variable[0] == '$') {
+    variable = variable.substr(1, variable.find('/') - 1);
+    const bool parted = has(variable, kUnderscore);
+    const bool upper = all_are(variable, kUpper | kUnderscore);
+    if (!variable.empty() && all_are(variable, kLetter | kUnderscore) &&
+        (upper || (parted && all_are(variable, kLower | kUnderscore)))) {
+      return true;
+    }
+  }
   // $NAME, %NAME%, $NAME$, @NAME@, __NAME__, :name, {name}
   std::string_view name = value;
   if (value.size() > 1 && (value[0] == '$' || value[0] == '%' || value[0] == '@')) {
@@ -388,9 +403,21 @@ bool is_placeholder(std::string_view value) {
   if (value.size() > kLongestWritten) {
     return false;
   }
+  std::string_view bare = value;  // ":password"
+  while (!bare.empty() && !is(bare.front(), kAlnum)) {
+    bare.remove_prefix(1);
+  }
   if (std::any_of(std::begin(kPlaceholders), std::end(kPlaceholders), [&](std::string_view word) {
-        return word.size() == value.size() && begins_with(value, word);
+        return (word.size() == value.size() && begins_with(value, word)) ||
+               (word.size() == bare.size() && begins_with(bare, word));
       })) {
+    return true;
+  }
+  // "smtp-password", "MyAppSecret": says what it is, and no more.
+  constexpr std::size_t kLongestSaying = 28;
+  if (value.size() <= kLongestSaying && all_are(value, kLetter | kDash | kUnderscore) &&
+      (contains(value, "password") || contains(value, "passwd") || contains(value, "secret") ||
+       contains(value, "token"))) {
     return true;
   }
   std::array<char, kLongestWritten> folded;

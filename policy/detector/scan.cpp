@@ -32,12 +32,13 @@ constexpr std::string_view kLockFiles[] = {
 };
 
 constexpr std::string_view kCode[] = {
-    "c",    "cc",   "cpp", "cxx",   "h",      "hh",    "hpp",    "py",      "pyi",   "js",
-    "jsx",  "mjs",  "cjs", "ts",    "tsx",    "mts",   "vue",    "svelte",  "go",    "rs",
-    "java", "kt",   "kts", "scala", "groovy", "cs",    "fs",     "vb",      "swift", "m",
-    "mm",   "rb",   "php", "pl",    "pm",     "lua",   "dart",   "ex",      "exs",   "erl",
-    "hs",   "ml",   "clj", "zig",   "nim",    "jl",    "r",      "sol",     "css",   "scss",
-    "less", "html", "htm", "map",   "svg",    "proto", "thrift", "graphql",
+    "c",     "cc",     "cpp",     "cxx",  "h",    "hh",   "hpp",    "py",   "pyi", "js",   "jsx",
+    "mjs",   "cjs",    "ts",      "tsx",  "mts",  "vue",  "svelte", "go",   "rs",  "java", "kt",
+    "kts",   "scala",  "groovy",  "cs",   "fs",   "vb",   "swift",  "m",    "mm",  "rb",   "php",
+    "pl",    "pm",     "lua",     "dart", "ex",   "exs",  "erl",    "hs",   "ml",  "clj",  "zig",
+    "nim",   "jl",     "r",       "sol",  "css",  "scss", "less",   "html", "htm", "map",  "svg",
+    "proto", "thrift", "graphql", "pas",  "pp",   "inc",  "def",    "hxx",  "ipp", "inl",  "cu",
+    "asm",   "s",      "tcl",     "el",   "lisp", "scm",  "f90",    "v",    "sv",  "vhd",  "vim",
 };
 
 constexpr std::string_view kSettings[] = {

@@ -10,20 +10,13 @@
 #include "policy/detector/randomness.h"
 #include "policy/detector/scan.h"
 #include "policy/detector/shape.h"
+#include "policy/detector/wording.h"
 
 namespace agentbox::policy::detect {
 
 namespace {
 
 using Way = Assignment::Way;
-
-bool all_are(std::string_view value, std::uint16_t classes) {
-  return std::all_of(value.begin(), value.end(), [&](char c) { return is(c, classes); });
-}
-
-bool has(std::string_view value, std::uint16_t classes) {
-  return std::any_of(value.begin(), value.end(), [&](char c) { return is(c, classes); });
-}
 
 bool is_uuid(std::string_view value) {
   static const std::vector<Shape> kUuid = Shape::parse("<x8>-<x4>-<x4>-<x4>-<x12>");
@@ -35,62 +28,8 @@ bool is_digest(std::string_view value) {
          all_are(value, kHex);
 }
 
-// The parts of a name, as in "app.form.password-label" and "getUserToken": what programs call
-// things, not what they keep secret.
-bool is_identifier(std::string_view value) {
-  if (!all_are(value, kWord | kDash | kDot | kPlusSlash) || has(value.substr(0, 1), kDigit)) {
-    return false;
-  }
-  const bool words = has(value, kUnderscore | kDash | kDot | kPlusSlash) ||
-                     (has(value, kLower) && has(value.substr(1), kUpper));
-  const auto digits =
-      std::count_if(value.begin(), value.end(), [](char c) { return is(c, kDigit); });
-  return words && digits <= 3 && strangeness(value) < 0.3;
-}
-
-// Marks around words, as in ":password" and "#secret-field".
-bool is_marked_word(std::string_view value) {
-  while (!value.empty() && !is(value.front(), kAlnum)) {
-    value.remove_prefix(1);
-  }
-  while (!value.empty() && !is(value.back(), kAlnum)) {
-    value.remove_suffix(1);
-  }
-  return all_are(value, kLetter | kUnderscore | kDash | kDot) && strangeness(value) < 0.25;
-}
-
-// Random marks may have blanks among them.
-bool is_sentence(std::string_view value) {
-  return has(value, kSpace) && !(value.size() >= 40 && entropy(value) >= 4.5 &&
-                                 std::count_if(value.begin(), value.end(), [](char c) {
-                                   return !is(c, kAlnum | kSpace);
-                                 }) >= 6);
-}
-
 bool is_unquoted(const Assignment& found) {
   return found.way == Way::kBare || found.way == Way::kInline || found.way == Way::kWord;
-}
-
-// "word word word ...": what a wallet or a key is made from (BIP 39), four words or more.
-bool is_word_list(std::string_view value, std::ptrdiff_t least) {
-  return value.size() <= 256 && all_are(value, kLower | kSpace) &&
-         std::count(value.begin(), value.end(), ' ') + 1 >= least;
-}
-
-// "(", "[" or "->" of an expression in code.
-bool is_expression(std::string_view value) {
-  if (value.find("->") != value.npos || value.find("::") != value.npos ||
-      value.find("=>") != value.npos || value.find("&&") != value.npos ||
-      value.find("||") != value.npos) {
-    return true;
-  }
-  const std::size_t open = value.find_first_of("([");
-  if (open == value.npos) {
-    return false;
-  }
-  const std::string_view callee = value.substr(0, open);
-  return value.find_first_of(")]", open) != value.npos || (open > 0 && strangeness(callee) < 0.3) ||
-         open == 0;
 }
 
 // "self.password": in source code what is not quoted and has a dot is a member.
@@ -98,14 +37,29 @@ bool is_member(const Scan& scan, const Assignment& found, std::string_view value
   return scan.path.code && is_unquoted(found) && has(value, kDot);
 }
 
-// "...;Password=value;": settings parted by semicolons.
+// "...;Password=value;": settings parted by semicolons; in code they stand in a string.
 bool is_in_connection_string(const Scan& scan, const Assignment& found) {
-  return found.way == Way::kInline &&
+  if (found.way != Way::kInline) {
+    return false;
+  }
+  constexpr std::size_t kLine = 200;
+  std::size_t line = found.name_begin;
+  while (line > 0 && found.name_begin - line < kLine && scan.text[line - 1] != '\n') {
+    --line;
+  }
+  const std::string_view before = scan.part(line, found.name_begin);
+  return (!scan.path.code || before.find_first_of("\"'`") != before.npos) &&
          ((found.name_begin > 0 && scan.text[found.name_begin - 1] == ';') ||
           (found.end < scan.text.size() && scan.text[found.end] == ';'));
 }
 
 bool is_password(const Scan& scan, const Assignment& found, std::string_view value) {
+  // "setPassword('sjljehprepare')": of a call's arguments, words of any language.
+  if (found.way == Way::kArgument &&
+      (all_are(value, kLower) ||
+       (!has(value, kDigit) && value.find_first_of("/:|@*") != value.npos))) {
+    return false;
+  }
   const bool literal = found.way == Way::kQuoted || found.way == Way::kElement;
   const bool setting = found.way == Way::kBare || (scan.path.settings && literal);
   constexpr std::size_t kLeast = 5;
@@ -299,8 +253,24 @@ bool could_be_secret(std::string_view value) {
          (has(value, kDigit) || !all_are(value, kWord | kDash | kDot) || value.size() >= 8);
 }
 
+// "this.password = password".
+bool is_own_name(std::string_view name, std::string_view value) {
+  return value.size() <= name.size() && all_are(value, kWord) && !has(value, kDigit) &&
+         begins_with(name.substr(name.size() - value.size()), value);
+}
+
 // Neither stands for a secret nor is made to be known.
 bool is_value(std::string_view value) { return !is_reference(value) && !is_placeholder(value); }
+
+// What a program calls or does, whatever name it is given to.
+bool is_wording(const Scan& scan, const Assignment& found, std::string_view value) {
+  const std::string_view name = scan.part(found.name_begin, found.name_end);
+  const bool written = scan.path.code || found.way != Way::kBare;
+  return is_constant(value) || is_garbled(value) || is_record(value) || is_template(value) ||
+         is_escaped_words(value) || is_own_name(name, value) ||
+         (written &&
+          (is_quoted_expression(value) || (is_parted_words(value) && !scan.path.settings)));
+}
 
 const SecretKind* kind_of(const Scan& scan, const Assignment& found, std::string_view name,
                           std::string_view folded, std::string_view value) {
@@ -346,8 +316,14 @@ void judge(Scan& scan, Name name) {
   const std::string_view value = scan.part(found->begin, found->end);
   const bool in_name = name.begin > 0 && scan.text[name.begin - 1] == ':' &&
                        scan.text[name.begin] != '_' && found->begin == name.end + 1;
+  // Of encoded text, in which a name may stand by chance.
+  const bool in_noise =
+      found->way == Way::kInline && name.begin > 0 &&
+      std::string_view("/\\^+!").find(scan.text[name.begin - 1]) != std::string_view::npos &&
+      name.end - name.begin < 8;
   const bool in_type = name.begin > 1 && scan.part(name.begin - 2, name.begin) == "::";
-  if (!could_be_secret(value) || in_name || in_type) {  // "arn:aws:...:secret:name", "AWS::Key"
+  if (!could_be_secret(value) || in_name || in_type ||
+      in_noise) {  // "arn:aws:...:secret:name", "AWS::Key"
     return;
   }
   std::array<char, kLongestName * 2 + 32> buffer;
@@ -367,6 +343,7 @@ void judge(Scan& scan, Name name) {
   const bool npm = (folded == "auth" || folded == "password" || folded == "authtoken") &&
                    scan.text[name.begin] == '_';
   if (npm && value.size() >= 8 && !is_sentence(value) && is_value(value) &&
+      (looks_random(value, 0.3) || is_jumbled(value)) &&
       (found->way == Way::kBare || found->way == Way::kInline)) {
     scan.add(found->begin, found->end, form_kind(kNpmCredential), kByForm);
     return;
@@ -379,7 +356,8 @@ void judge(Scan& scan, Name name) {
     return;
   }
   const SecretKind* kind = kind_of(scan, *found, scan.part(name.begin, name.end), folded, value);
-  if (kind != nullptr && is_value(value) && !is_harmless(value)) {
+  if (kind != nullptr && is_value(value) && !is_harmless(value) &&
+      !is_wording(scan, *found, value)) {
     const bool generic = kind == &form_kind(kPassword) || kind == &form_kind(kSecret) ||
                          kind == &form_kind(kConnectionString);
     scan.add(found->begin, found->end, *kind, generic ? kByName : kByVendor);

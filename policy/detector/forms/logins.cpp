@@ -6,6 +6,7 @@
 #include "policy/detector/placeholder.h"
 #include "policy/detector/randomness.h"
 #include "policy/detector/scan.h"
+#include "policy/detector/wording.h"
 
 namespace agentbox::policy::detect {
 
@@ -50,7 +51,7 @@ void netrc_words(Scan& scan, std::size_t at) {
       }
       const std::string_view password = text.substr(from, to - from);
       if (!is_reference(password) && !is_placeholder(password) &&
-          (scan.path.netrc || scan.counts(from, to))) {
+          (scan.path.netrc || (!is_marked_word(password) && scan.counts(from, to)))) {
         scan.add(from, to, form_kind(kNetrcPassword), kByForm);
       }
       return;

@@ -151,7 +151,9 @@ std::size_t key_begin(std::string_view text, std::size_t end) {
 }
 
 std::size_t body_end(std::string_view text, std::size_t begin, std::size_t end) {
-  while (end > begin && !is(text[end - 1], kAlnum | kEquals | kPlusSlash)) {
+  // A "+" with blanks before it joins the strings of an expression.
+  while (end > begin && (!is(text[end - 1], kAlnum | kEquals | kPlusSlash) ||
+                         (text[end - 1] == '+' && end > begin + 1 && is(text[end - 2], kSpace)))) {
     --end;
   }
   if (end > begin + 1 && text[end - 2] == '\\') {

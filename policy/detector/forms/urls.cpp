@@ -5,6 +5,7 @@
 #include "policy/detector/placeholder.h"
 #include "policy/detector/randomness.h"
 #include "policy/detector/scan.h"
+#include "policy/detector/wording.h"
 
 namespace agentbox::policy::detect {
 
@@ -114,18 +115,20 @@ void url(Scan& scan, std::size_t begin, std::size_t end) {
       !is_url_password(scheme, user, password, host)) {
     return;
   }
+  const std::string_view family = scheme.substr(0, scheme.find('+'));
+  const bool store =
+      std::any_of(std::begin(kStores), std::end(kStores), [&](std::string_view store_name) {
+        return (store_name.size() == family.size() && begins_with(family, store_name));
+      });
+  if ((!store && user.empty() && !looks_random(password)) || is_template(password)) {
+    return;  // "cvs://:pserver:anoncvs@"
+  }
   if (scan.is_in_binary(begin) &&
       (user.size() + password.size() < 10 || is_common_password(password) ||
        (strangeness(password) < 0.3 &&
         std::none_of(password.begin(), password.end(), [](char c) { return is(c, kDigit); })))) {
     return;  // of a program's own messages
   }
-  const std::size_t plus = scheme.find_first_of("+");
-  const std::string_view family = scheme.substr(0, plus);
-  const bool store =
-      std::any_of(std::begin(kStores), std::end(kStores), [&](std::string_view store_name) {
-        return (store_name.size() == family.size() && begins_with(family, store_name));
-      });
   scan.add(colon + 1, at_sign, form_kind(store ? kDatabaseUrlPassword : kUrlPassword), kByForm);
 }
 

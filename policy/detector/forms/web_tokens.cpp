@@ -6,6 +6,7 @@
 #include "policy/detector/placeholder.h"
 #include "policy/detector/randomness.h"
 #include "policy/detector/scan.h"
+#include "policy/detector/shape.h"
 
 namespace agentbox::policy::detect {
 
@@ -54,6 +55,15 @@ void json_web_token(Scan& scan, std::size_t begin, std::size_t) {
     return;
   }
   const std::string_view signature = text.substr(last, end - last);
+  // jwt.io's example has been signed in every way that there is.
+  const std::string claims = decode_base64(
+      text.substr(header + 1, std::min<std::size_t>(text.find('.', header + 1) - header - 1, 512)),
+      256);
+  if (claims.find("\"John Doe\"") != std::string::npos ||
+      claims.find("\"Jane Doe\"") != std::string::npos ||
+      claims.find("\"foo\":\"bar\"") != std::string::npos) {
+    return;
+  }
   if (signature.size() < 16 || is_placeholder(signature) || strangeness(signature) < 0.25) {
     return;
   }
@@ -164,11 +174,27 @@ void basic(Scan& scan, std::size_t begin, std::size_t end) {
   }
 }
 
+// At "login(" and "run(": Discord's libraries take the bot's token there, which has no beginning of
+// its own but that of its account's number.
+void bot_login(Scan& scan, std::size_t, std::size_t end) {
+  const std::string_view text = scan.text;
+  if (end >= text.size() || (text[end] != '"' && text[end] != '\'')) {
+    return;
+  }
+  static const std::vector<Shape> kShape = Shape::parse("<t24-28>.<t6-7>.<t27-40>");
+  const std::size_t begin = end + 1;
+  const std::size_t to = std::min(text.find(text[end], begin), begin + 100);
+  const std::string_view token = text.substr(begin, to - begin);
+  if (token.size() >= 59 && kShape[0].covers(token) && is(token[0], kUpper) &&
+      looks_random(token) && !is_placeholder(token)) {
+    scan.add(begin, begin + token.size(), form_kind(kDiscordBotToken), kByForm);
+  }
+}
+
 constexpr FormTrigger kTriggers[] = {
-    {"eyJ", false, json_web_token},
-    {"bearer ", true, bearer},
-    {"basic ", true, basic},
-    {"authorization", true, authorization},
+    {"login(", false, bot_login},   {".run(", false, bot_login},
+    {"eyJ", false, json_web_token}, {"bearer ", true, bearer},
+    {"basic ", true, basic},        {"authorization", true, authorization},
 };
 
 }  // namespace

@@ -24,6 +24,7 @@ constexpr SecretKind kKinds[kForms] = {
     {"master-key", "Key file of 32 hexadecimal digits"},
     {"connection-string", "Password in a connection string"},
     {"command-line-password", "Password on a command line"},
+    {"discord-bot-token", "Discord bot token where a bot logs in"},
     {"password", "Password by its name"},
     {"secret", "Secret by its name"},
 };

@@ -43,7 +43,7 @@ constexpr TokenKind kKinds[] = {
      "pat-na2-<h8>-<h4>-<h4>-<h4>-<h12>|pat-ap1-<h8>-<h4>-<h4>-<h4>-<h12>"},
     {{"facebook-token", "Facebook access token"}, "?EAA<w100-300>|EAACEdEose0cBA<w20+>"},
     {{"instagram-token", "Instagram access token"}, "?IGQV<t100-250>|?IGAA<t100-250>"},
-    {{"twitter-bearer", "X (Twitter) bearer token"}, "?AAAAAAAAAAAAAAAAAAAAA<c50-120>"},
+    {{"twitter-bearer", "X (Twitter) bearer token"}, "?AAAAAAAAAAAAAAAAAAAAA<w1-40>%<c40-120>"},
     {{"linkedin-secret", "LinkedIn client secret"}, "WPL_AP1.<w16>.<c8-16>"},
     {{"onesignal-key", "OneSignal API key"}, "os_v2_app_<l100-120>|os_v2_org_<l100-120>"},
     {{"courier-key", "Courier API key"}, "pk_prod_<u28>"},
