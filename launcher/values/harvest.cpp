@@ -24,6 +24,47 @@ std::string_view stem(std::string_view path) {
   return dot == std::string_view::npos || dot == 0 ? name : name.substr(0, dot);
 }
 
+// What a file's name says of it, without the endings of its copies.
+enum class Written { kSettings, kSource, kProse };
+
+Written written_as(std::string_view path) {
+  constexpr std::string_view kCopies[] = {".bak",  ".backup", ".old", ".orig",
+                                          ".save", ".copy",   ".swp", "~"};
+  constexpr std::string_view kSource[] = {
+      "c",     "cc",     "cpp", "cxx", "h",   "hh", "hpp", "inc", "py",    "pyi", "js",
+      "jsx",   "mjs",    "cjs", "ts",  "tsx", "go", "rs",  "rb",  "java",  "kt",  "scala",
+      "swift", "groovy", "cs",  "fs",  "php", "pl", "pm",  "lua", "dart",  "ex",  "exs",
+      "hs",    "ml",     "zig", "vue", "m",   "mm", "r",   "jl",  "proto", "sql",
+  };
+  constexpr std::string_view kProse[] = {"md", "rst", "adoc", "html", "htm", "tex", "org"};
+  std::string_view name = base_name(path);
+  for (bool copy = true; copy;) {
+    copy = false;
+    for (const std::string_view ending : kCopies) {
+      if (name.size() > ending.size() && name.ends_with(ending)) {
+        name.remove_suffix(ending.size());
+        copy = true;
+      }
+    }
+  }
+  const std::size_t dot = name.rfind('.');
+  const std::string_view ending = dot == std::string_view::npos ? "" : name.substr(dot + 1);
+  const auto is_among = [&](const auto& endings) {
+    return std::find(std::begin(endings), std::end(endings), ending) != std::end(endings);
+  };
+  return is_among(kSource)  ? Written::kSource
+         : is_among(kProse) ? Written::kProse
+                            : Written::kSettings;
+}
+
+// Letters and the marks between words: in a program or a text it stands for nothing but itself.
+bool is_wording(std::string_view value) {
+  return std::all_of(value.begin(), value.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           std::string_view(" \t\n_-.,:;'\"`!?/()[]{}<>*&|=+%").find(c) != std::string_view::npos;
+  });
+}
+
 bool is_json(std::string_view text, std::string_view path) {
   if (text.starts_with('{')) {
     return !text.starts_with("{{");
@@ -37,7 +78,14 @@ bool is_json(std::string_view text, std::string_view path) {
 
 }  // namespace
 
-void harvest(std::string_view text, std::string_view path, const Taker& take) {
+void harvest(std::string_view text, std::string_view path, const Taker& every_take) {
+  const Written written = written_as(path);
+  // Words that stand all over a program are not known, whatever name one of them is given to: they
+  // would be left out of all else that it is made of.
+  const Taker of_words = [&](std::string_view value, std::string_view key) {
+    every_take(value, is_wording(value) ? "" : key);
+  };
+  const Taker& take = written == Written::kSettings ? every_take : of_words;
   Collector collector(take);
   if (text.starts_with("\xef\xbb\xbf")) {
     text.remove_prefix(3);
@@ -66,7 +114,7 @@ void harvest(std::string_view text, std::string_view path, const Taker& take) {
         text.find('=') >= text.size() - 2) {
       collector.value(text, stem(path));
     }
-    line_values(text, collector);
+    line_values(text, written == Written::kSource, collector);
   }
 }
 

@@ -15,7 +15,9 @@ using Taker = std::function<void(std::string_view value, std::string_view key)>;
 // are values themselves: the password in a URL, the fields of a connection string, what base64
 // text stands for. References to secrets are left out (is_stand_in()). A value may come more than
 // once. Never fails on any text: what follows no known form is taken line by line and word by
-// word; takes time linear in it. `path` (relative) is a hint at the form. Pure. Throws what `take`
+// word; takes time linear in it. `path` (relative) is a hint at the form: in source code and its
+// copies
+// (`main.cpp.bak`) only strings have names, and words none. Pure. Throws what `take`
 // throws, and base::Error if memory cannot be locked.
 void harvest(std::string_view text, std::string_view path, const Taker& take);
 

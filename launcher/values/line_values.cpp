@@ -117,7 +117,8 @@ std::size_t indentation(std::string_view line) {
 
 class Lines {
  public:
-  Lines(std::string_view text, Collector& collector) : text_(text), collector_(collector) {}
+  Lines(std::string_view text, bool source, Collector& collector)
+      : text_(text), source_(source), collector_(collector) {}
 
   void run() {
     while (next_ < text_.size()) {
@@ -187,6 +188,10 @@ class Lines {
   }
 
   void bare(std::string_view name, std::string_view value) {
+    if (source_) {
+      loose(value);
+      return;
+    }
     collector_.quoted(value, name);
     std::string_view cut = value;
     for (const std::string_view comment : {" #", " //", " ;"}) {
@@ -317,7 +322,8 @@ class Lines {
   std::string_view text_, line_;
   std::size_t budget_ = 4 * text_.size() + 16 * kLongestQuoted;
   std::size_t next_ = 0;  // where the line after line_ begins
-  bool in_key_ = false;   // within PEM, which is harvested as a whole
+  bool source_ = false;
+  bool in_key_ = false;  // within PEM, which is harvested as a whole
   Collector& collector_;
 };
 
@@ -334,7 +340,9 @@ void words(std::string_view text, Each&& each) {
 
 }  // namespace
 
-void line_values(std::string_view text, Collector& collector) { Lines(text, collector).run(); }
+void line_values(std::string_view text, bool source, Collector& collector) {
+  Lines(text, source, collector).run();
+}
 
 void netrc_values(std::string_view text, Collector& collector) {
   std::string_view before;

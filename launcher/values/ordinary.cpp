@@ -341,6 +341,34 @@ bool is_placeholder(std::string_view value) {
                      });
 }
 
+// "{CANARY}", "user:<password>", "sk-{name}": a name in brackets, with nothing but words around it.
+bool has_named_place(std::string_view value, char open, char close) {
+  const auto is_named = [](char c) { return is_letter(c) || c == '_' || c == '-' || c == '.'; };
+  bool named = false;
+  for (std::size_t at = 0; at < value.size();) {
+    if (value[at] == open) {
+      const std::size_t end = value.find(close, at);
+      const std::string_view name =
+          end == std::string_view::npos ? "" : value.substr(at + 1, end - at - 1);
+      const auto digits = std::count_if(name.begin(), name.end(), is_digit);
+      constexpr std::ptrdiff_t kMostDigits = 2;
+      if (name.empty() || digits > kMostDigits || is_digit(name[0]) ||
+          !std::all_of(name.begin(), name.end(),
+                       [&](char c) { return is_named(c) || is_digit(c) || c == ' '; })) {
+        return false;
+      }
+      named = true;
+      at = end + 1;
+    } else if (is_named(value[at]) ||
+               std::string_view(":/@ ?=&").find(value[at]) != std::string_view::npos) {
+      ++at;
+    } else {
+      return false;
+    }
+  }
+  return named;
+}
+
 }  // namespace
 
 std::string_view password_in_url(std::string_view value) {
@@ -358,7 +386,8 @@ std::string_view password_in_url(std::string_view value) {
 }
 
 bool is_stand_in(std::string_view value) {
-  if (resolver::is_reference(value)) {
+  if (resolver::is_reference(value) || has_named_place(value, '{', '}') ||
+      has_named_place(value, '<', '>')) {
     return true;
   }
   if (value.size() > 1 && ((value.front() == '<' && value.back() == '>') ||

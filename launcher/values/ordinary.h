@@ -11,7 +11,8 @@ namespace agentbox::values {
 // other name needs a value that looks random. Pure, linear.
 bool is_ordinary(std::string_view value, std::string_view key);
 
-// Whether it stands for a value kept elsewhere: `op://…`, `${NAME}`, `$(command)`, `{{ … }}`.
+// Whether it stands for a value kept elsewhere: `op://…`, `${NAME}`, `$(command)`, `{{ … }}`, or
+// for any: `{TOKEN}`, `user:<password>`.
 bool is_stand_in(std::string_view value);
 
 // Of so few different bytes, or in such an order, that it is padding or a count.

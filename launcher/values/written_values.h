@@ -12,8 +12,9 @@ namespace agentbox::values {
 void json_values(std::string_view text, std::string_view key, Collector& collector);
 
 // Names and values by the line: dotenv, shell, INI, TOML, YAML, properties, and what is like them;
-// words of lines that are none of it.
-void line_values(std::string_view text, Collector& collector);
+// words of lines that are none of it. `source`: what is not quoted is an expression of a program,
+// so that its name says nothing of it.
+void line_values(std::string_view text, bool source, Collector& collector);
 
 // netrc(5): words, where "password" is followed by one.
 void netrc_values(std::string_view text, Collector& collector);

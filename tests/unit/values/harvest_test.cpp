@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "launcher/values/known_values.h"
+#include "launcher/values/ordinary.h"
 
 namespace agentbox::values {
 namespace {
@@ -274,6 +275,47 @@ TEST(HarvestOfJunk, NeverFailsAndTakesOnlyWhatStandsThere) {
             });
   }
   EXPECT_GT(taken, 1000U);
+}
+
+// What is known of a copy of a program's source.
+std::vector<std::string> known_of(std::string_view text, std::string_view path) {
+  std::vector<std::string> values;
+  harvest(text, path, [&](std::string_view value, std::string_view key) {
+    if (!is_ordinary(value, key)) {
+      values.emplace_back(value);
+    }
+  });
+  return values;
+}
+
+constexpr std::string_view kSource =
+    "const std::string password = read_password(user);\n"
+    "this.secret_token = config.secret_token;\n"
+    "std::string_view secret = \"a message of the program\";\n"
+    "token = \"{CANARY}\"\n"
+    "auto passphrase = options.passphrase_of(account);\n"
+    "private_key_secret = make_secret(std::move(bytes), Kind::kToken);\n";
+
+TEST(HarvestOfSource, KnowsNoWordsOfAProgram) {
+  for (const char* const path : {"launcher/main.cpp.bak", "x.py~", "y.js.orig", "z.go"}) {
+    const std::vector<std::string> values = known_of(kSource, path);
+    EXPECT_TRUE(values.empty()) << path << ": " << values.front();
+  }
+  // The control: as settings these are what a person chose.
+  EXPECT_FALSE(known_of(kSource, "x.conf").empty());
+}
+
+TEST(HarvestOfSource, KnowsAProgramsSecrets) {
+  const std::vector<std::string> values = known_of(
+      "password = \"hunter2hunter2\"\n"
+      "API_KEY = 'sk-proj-9fK2mQ7xV1pL4cR8tZ3wB6nH'\n"
+      "url = \"postgres://app:Zk27LpWv@db.example.com/app\"\n"
+      "token = os.environ.get(\"TOKEN\") or \"a8Kd93jLq02mXzP7wB6nHtZ3\"\n",
+      "settings.py.bak");
+  for (const char* const value : {"hunter2hunter2", "sk-proj-9fK2mQ7xV1pL4cR8tZ3wB6nH", "Zk27LpWv",
+                                  "a8Kd93jLq02mXzP7wB6nHtZ3"}) {
+    EXPECT_NE(std::find(values.begin(), values.end(), value), values.end()) << value;
+  }
 }
 
 // What would take minutes if a line could make all that follow be read again.

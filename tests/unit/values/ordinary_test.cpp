@@ -46,6 +46,11 @@ TEST(Ordinary, IsNoSecretUnderAnyName) {
            {"TOKEN", "op://vault/item/field"},
            {"TOKEN", "{{ .Values.token }}"},
            {"TOKEN", "$(cat /run/token)"},
+           {"TOKEN", "{CANARY}"},
+           {"API_KEY", "sk-proj-{name}"},
+           {"password", "{user.password_2}"},
+           {"LOGIN_SECRET", "user:<password>"},
+           {"DATABASE_URL", "postgres://{user}:{password}@{host}/db"},
            {"INTEGRITY", "sha512-abcdefgh"},
            {"", "npm install --save-dev typescript@5.4.2"},
            {"AZURE_TENANT_ID", "72f988bf-86f1-41af-91ab-2d7cd011db47"},
@@ -63,6 +68,9 @@ TEST(Ordinary, IsNoSecretUnderAnyName) {
 TEST(Ordinary, IsNotWhatASecretIs) {
   for (const Value& v : {
            Value{"DB_PASSWORD", "production1"},
+           {"DB_PASSWORD", "{aB3}x9#kLm2"},
+           {"DB_PASSWORD", "{8kd02mf83}"},
+           {"DB_PASSWORD", "hunter<2>hunter"},
            {"dbPassword", "correct horse battery"},
            {"password", "hunter2hunter2"},
            {"POSTGRES_PASSWORD", "83749265"},
