@@ -27,6 +27,7 @@ struct Verb {
 
 constexpr std::array kVerbs = {
     Verb{"run", "start a command in a box", cli::run},
+    Verb{"init", "write a policy for this repository, and an agent's configuration", cli::init},
     Verb{"review", "what a session with --review changed: show, apply, drop", cli::review},
     Verb{"check", "resolve every secret of a scope, start nothing", cli::check},
     Verb{"explain", "which rule decides about a path, a host or a scope", cli::explain},

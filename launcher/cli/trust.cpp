@@ -81,7 +81,7 @@ int trust(const Arguments& arguments) {
   }
   if (project.policy_file.empty()) {
     throw Error(Status::kConfiguration, base::printable(project.root) + " has no policy to trust",
-                "write one: docs/policy.md describes agentbox.json");
+                "`agentbox init` writes one");
   }
   const session::Layers layers = session::load_layers(project, {});
   const std::string name = base::printable(project.policy_file);

@@ -10,6 +10,7 @@ int check(const Arguments& arguments);
 int doctor(const Arguments& arguments);
 int explain(const Arguments& arguments);
 int hook(const Arguments& arguments);
+int init(const Arguments& arguments);
 int inject(const Arguments& arguments);
 int log(const Arguments& arguments);
 int mcp(const Arguments& arguments);
