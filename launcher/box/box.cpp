@@ -493,4 +493,9 @@ void Box::kill() {
   state_->process.reset();
 }
 
+UniqueFd Box::process() const {
+  return UniqueFd(static_cast<int>(
+      check(::fcntl(state_->process.get(), F_DUPFD_CLOEXEC, 0), "duplicate", "a pidfd")));
+}
+
 }  // namespace agentbox::box

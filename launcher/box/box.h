@@ -118,6 +118,9 @@ class Box {
   void signal(int number);
   // SIGKILL to everything, waits for the end.
   void kill();
+  // A pidfd of the first process, for who ends the box from another thread: with SIGKILL to it the
+  // rest dies, too, and next_event() tells.
+  base::UniqueFd process() const;
 
  private:
   struct State;

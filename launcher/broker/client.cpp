@@ -21,7 +21,42 @@ using base::Error;
 using base::Status;
 using nlohmann::json;
 
-base::UniqueFd connect_to(const std::string& path) {
+void send_all(int fd, const std::string& peer, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) {
+      continue;
+    }
+    check(n, "send to", peer);
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+std::string receive_message(int fd, const std::string& peer, std::size_t longest) {
+  FrameReader frames(longest);
+  char buffer[16384];
+  for (;;) {
+    const ssize_t n = ::recv(fd, buffer, sizeof buffer, 0);
+    if (n < 0 && errno == EINTR) {
+      continue;
+    }
+    check(n, "receive from", peer);
+    if (n == 0) {
+      throw Error(Status::kFailed, peer + " closed the connection");
+    }
+    frames.add({buffer, static_cast<std::size_t>(n)});
+    if (auto message = frames.next()) {
+      return *message;
+    }
+    if (frames.broken()) {
+      throw Error(Status::kFailed, peer + " sent no message of its protocol");
+    }
+  }
+}
+
+}  // namespace
+
+base::UniqueFd connect_to(const std::string& path, const std::string& peer) {
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path) {
@@ -34,67 +69,37 @@ base::UniqueFd connect_to(const std::string& path) {
   check(::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), "setsockopt");
   check(::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit), "setsockopt");
   check(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
-        "connect to the broker", path);
+        "connect to " + peer, path);
   return fd;
 }
 
-void send_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (n < 0 && errno == EINTR) {
-      continue;
-    }
-    check(n, "send to the broker");
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
-}
-
-std::string receive_message(int fd) {
-  FrameReader frames;
-  char buffer[16384];
-  for (;;) {
-    const ssize_t n = ::recv(fd, buffer, sizeof buffer, 0);
-    if (n < 0 && errno == EINTR) {
-      continue;
-    }
-    check(n, "receive from the broker");
-    if (n == 0) {
-      throw Error(Status::kFailed, "the broker closed the connection");
-    }
-    frames.add({buffer, static_cast<std::size_t>(n)});
-    if (auto message = frames.next()) {
-      return *message;
-    }
-    if (frames.broken()) {
-      throw Error(Status::kFailed, "the broker sent no message of its protocol");
-    }
-  }
-}
-
-}  // namespace
-
-json call(const std::string& socket_path, const std::string& method, const json& params) {
-  const base::UniqueFd fd = connect_to(socket_path);
+json exchange(int socket, const std::string& peer, const std::string& method, const json& params,
+              std::size_t longest) {
   const json request = {{"v", kVersion}, {"id", 1u}, {"method", method}, {"params", params}};
   const std::string text = request.dump(-1, ' ', true, json::error_handler_t::replace);
   if (text.size() > kLongestMessage) {
     throw Error(Status::kFailed, "the request is longer than 64 KiB");
   }
-  send_all(fd.get(), frame(std::string_view(text)));
-  json answer = json::parse(receive_message(fd.get()), nullptr, false);
+  send_all(socket, peer, frame(std::string_view(text)));
+  json answer = json::parse(receive_message(socket, peer, longest), nullptr, false);
   if (!answer.is_object() || answer.value("id", json()) != 1u) {
-    throw Error(Status::kFailed, "the broker sent no answer to this request");
+    throw Error(Status::kFailed, peer + " sent no answer to this request");
   }
   if (const auto error = answer.find("error"); error != answer.end()) {
     const bool readable = error->is_object() && error->value("message", json()).is_string();
     throw Error(Status::kDenied,
-                "the broker refused " + method + ": " +
+                peer + " refused " + method + ": " +
                     base::printable(readable ? error->at("message").get<std::string>() : "?"));
   }
   if (!answer.contains("result")) {
-    throw Error(Status::kFailed, "the broker sent no answer to this request");
+    throw Error(Status::kFailed, peer + " sent no answer to this request");
   }
   return answer.at("result");
+}
+
+json call(const std::string& socket_path, const std::string& method, const json& params) {
+  const std::string peer = "the broker";
+  return exchange(connect_to(socket_path, peer).get(), peer, method, params, kLongestMessage);
 }
 
 }  // namespace agentbox::broker

@@ -51,7 +51,7 @@ std::optional<std::string> FrameReader::next() {
   for (std::size_t i = 0; i < kLengthSize; ++i) {
     length = length << 8 | static_cast<unsigned char>(buffer_[i]);
   }
-  if (length == 0 || length > kLongestMessage) {
+  if (length == 0 || length > longest_) {
     broken_ = true;
     return std::nullopt;
   }

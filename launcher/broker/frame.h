@@ -18,15 +18,18 @@ inline constexpr std::uint64_t kVersion = 1;
 // Takes whole messages out of a stream.
 class FrameReader {
  public:
+  explicit FrameReader(std::size_t longest = kLongestMessage) : longest_(longest) {}
+
   void add(std::string_view bytes) { buffer_ += bytes; }
   // The next whole message, nullopt if there is none yet. Sets broken() for a length of 0 or above
-  // kLongestMessage: the stream cannot be read any further then.
+  // the longest: the stream cannot be read any further then.
   std::optional<std::string> next();
   bool broken() const { return broken_; }
   // Whether a message has begun and is not whole.
   bool pending() const { return !buffer_.empty(); }
 
  private:
+  std::size_t longest_;  // bytes
   std::string buffer_;
   bool broken_ = false;
 };

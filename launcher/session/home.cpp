@@ -15,6 +15,7 @@
 #include "base/sha256.h"
 #include "launcher/session/gitconfig.h"
 #include "launcher/session/paths.h"
+#include "launcher/session/system.h"
 #include "policy/file_rules.h"
 
 namespace agentbox::session {
@@ -71,6 +72,13 @@ void check_home(const policy::Policy& policy, const Identity& identity) {
   const policy::HomeRules rules(policy);
   const auto refuse = [&](const std::string& directory, policy::HomeAccess most) {
     if (!is_below(directory, identity.home)) {
+      if (system_shows(policy, directory)) {
+        throw base::Error(base::Status::kDenied,
+                          "a box would be shown " + base::printable(directory) +
+                              ", where agentbox keeps its own files",
+                          "set XDG_STATE_HOME and XDG_CONFIG_HOME to directories in your home, or "
+                          "list less under \"system\"");
+      }
       return;
     }
     const policy::HomeAccess access = rules.judge(relative_to(directory, identity.home));

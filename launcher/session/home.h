@@ -24,7 +24,8 @@ void prepare_mount_point(int scratch, const std::string& relative);
 std::vector<view::Synthetic> synthetic_gitconfig(const Identity& identity);
 
 // Refuses a policy whose `home` lists what agentbox itself keeps there: its state (consent, the log,
-// the local store and its key) at all, its configuration for writing. Throws Error (kDenied).
+// the local store and its key) at all, its configuration for writing; or that
+// keeps it where every box can read it. Throws Error (kDenied).
 void check_home(const policy::Policy& policy, const Identity& identity);
 
 // Well-known credential files of the home directory that exist: a hard link to one of them in the

@@ -16,6 +16,9 @@
 #include "base/directories.h"
 #include "base/encode.h"
 #include "base/error.h"
+#include "launcher/control/directory.h"
+#include "launcher/control/roster.h"
+#include "launcher/control/server.h"
 #include "launcher/session/desk.h"
 #include "launcher/session/environment.h"
 #include "launcher/session/history.h"
@@ -237,6 +240,13 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
     const SignalsBlocked blocked;
     history.record(recorder);
   }
+  control::Roster roster;
+  const control::Server control(control::run_directory(), common.session, roster.handlers());
+  const control::Roster::Place place = roster.enter({.box = common.box,
+                                                     .parent = {},
+                                                     .scope = common.scope,
+                                                     .command = request.command.front(),
+                                                     .process = box.process()});
   box.launch(launch);
   BoxProcess process(box, recorder);
   const int status = terminal::relay(streams(handles), process, masks);
