@@ -88,27 +88,6 @@ int digit_value(char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-std::string percent_decode(std::string_view text, const std::string& segment) {
-  std::string result;
-  for (std::size_t i = 0; i < segment.size(); ++i) {
-    if (segment[i] != '%') {
-      result += segment[i];
-      continue;
-    }
-    const int high = i + 2 < segment.size() ? digit_value(segment[i + 1]) : -1;
-    const int low = i + 2 < segment.size() ? digit_value(segment[i + 2]) : -1;
-    if (high < 0 || low < 0) {
-      malformed(text, "\"%\" without two hexadecimal digits", "write a literal % as %25");
-    }
-    result += static_cast<char>(high * 16 + low);
-    if (result.back() == '\0') {
-      malformed(text, "a NUL byte", "no name holds one");
-    }
-    i += 2;
-  }
-  return result;
-}
-
 void check_op_segment(std::string_view text, std::string_view segment) {
   if (segment.empty()) {
     malformed(text, "an empty part", kOpForm);
@@ -187,7 +166,7 @@ void parse_exec(Reference& reference, std::string_view rest) {
   while (!rest.empty()) {
     const std::size_t space = std::min(rest.find(' '), rest.size());
     if (space > 0) {
-      reference.path.push_back(percent_decode(reference.text, std::string(rest.substr(0, space))));
+      reference.path.push_back(percent_decode(reference.text, rest.substr(0, space)));
     }
     rest.remove_prefix(std::min(space + 1, rest.size()));
   }
@@ -202,7 +181,7 @@ void parse_exec(Reference& reference, std::string_view rest) {
 void parse_generic(Reference& reference, std::string_view rest) {
   const std::size_t hash = rest.find('#');
   if (hash != std::string_view::npos) {
-    reference.fragment = percent_decode(reference.text, std::string(rest.substr(hash + 1)));
+    reference.fragment = percent_decode(reference.text, rest.substr(hash + 1));
     rest = rest.substr(0, hash);
   }
   const std::size_t question = rest.find('?');
@@ -228,6 +207,27 @@ bool lost_a_character(const std::string& text) {
 }
 
 }  // namespace
+
+std::string percent_decode(std::string_view text, std::string_view segment) {
+  std::string result;
+  for (std::size_t i = 0; i < segment.size(); ++i) {
+    if (segment[i] != '%') {
+      result += segment[i];
+      continue;
+    }
+    const int high = i + 2 < segment.size() ? digit_value(segment[i + 1]) : -1;
+    const int low = i + 2 < segment.size() ? digit_value(segment[i + 2]) : -1;
+    if (high < 0 || low < 0) {
+      malformed(text, "\"%\" without two hexadecimal digits", "write a literal % as %25");
+    }
+    result += static_cast<char>(high * 16 + low);
+    if (result.back() == '\0') {
+      malformed(text, "a NUL byte", "no name holds one");
+    }
+    i += 2;
+  }
+  return result;
+}
 
 bool is_reference(std::string_view text) { return known(scheme_of(text)); }
 

@@ -31,6 +31,10 @@ bool is_reference(std::string_view text);
 //   others  split and percent-decoded (RFC 3986) and not looked into
 Reference parse_reference(std::string_view text);
 
+// One part of a reference with its %XX decoded (RFC 3986 section 2.1); parse_reference() leaves the
+// query encoded. Throws base::Error (kConfiguration), which quotes `text`, the whole reference.
+std::string percent_decode(std::string_view text, std::string_view segment);
+
 // Why a value that is not a reference looks like one that was meant ("op:/vault/…", quotes or
 // braces around one, a misspelt scheme), or "" if it does not. Such a value must end in an error,
 // not in a box. The value may be a secret, so the answer never quotes it.

@@ -15,6 +15,7 @@
 #include "resolver/backends/exec.h"
 #include "resolver/backends/file.h"
 #include "resolver/backends/infisical.h"
+#include "resolver/backends/keyring.h"
 #include "resolver/backends/local.h"
 #include "resolver/backends/op.h"
 #include "resolver/backends/pass.h"
@@ -214,6 +215,7 @@ Resolver::Resolver() : waits_(std::make_unique<Waits>()) {
   add("doppler", std::make_shared<DopplerBackend>());
   add("infisical", std::make_shared<InfisicalBackend>());
   add("exec", std::make_shared<ExecBackend>(ToolOptions()));
+  add("keyring", std::make_shared<KeyringBackend>());
   add("pass", std::make_shared<PassBackend>(ToolOptions()));
   add("vault", std::make_shared<VaultBackend>());
 }

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "process_memory.h"
 #include "stand_in.h"
 
 namespace agentbox::resolver {
@@ -272,44 +273,13 @@ TEST_F(HttpTest, AsksAllAtOnce) {
   EXPECT_LT(steady_clock::now() - start, milliseconds(1500));
 }
 
-// Whether a text is anywhere in this process's memory. It is given with each byte's lowest bit
-// turned, so that the search does not find itself, and looked for in place: a copy would be found.
-bool in_memory(const std::string& turned) {
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
-    std::uintptr_t start = 0;
-    std::uintptr_t end = 0;
-    char access[5] = {};
-    if (std::sscanf(line.c_str(), "%lx-%lx %4s", &start, &end, access) != 3 || access[0] != 'r' ||
-        access[1] != 'w') {
-      continue;
-    }
-    const auto* at = reinterpret_cast<const volatile char*>(start);
-    const auto* last = reinterpret_cast<const volatile char*>(end) - turned.size();
-    for (; at <= last; ++at) {
-      std::size_t same = 0;
-      while (same < turned.size() && (at[same] ^ 1) == turned[same]) {
-        ++same;
-      }
-      if (same == turned.size()) {
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
 // The server makes the value up, so that no text of this test holds it.
 TEST_F(HttpTest, LeavesNoCopyOfAnAnswerBehind) {
   Json making = config(Json::array());
   making["mounts"]["database/"] = {{"type", "database"}, {"options", nullptr}};
   making["secrets"]["database/creds/x"] = {{{"data", {{"key", "made-up-$N-for-this-test"}}}}};
   StandIn server("vault", making);
-  std::string turned = "made-up-";
-  turned += "1-for-this-test";
-  for (char& c : turned) {
-    c = static_cast<char>(c ^ 1);
-  }
+  const std::string turned = turned_bits({"made-up-", "1-for-this-test"});
   {
     HttpResult result = get(server, "/v1/database/creds/x");
     ASSERT_EQ(status(result), 200);
