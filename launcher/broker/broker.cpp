@@ -16,12 +16,14 @@
 
 #include "base/error.h"
 #include "launcher/broker/connection.h"
+#include "launcher/broker/links.h"
 #include "launcher/broker/requests.h"
 
 namespace agentbox::broker {
 
 namespace {
-constexpr std::size_t kMostConnections = 16;
+constexpr std::size_t kMostConnections = 16;  // without a child
+constexpr std::size_t kMostChildren = 1024;   // asked for at once; the session has its own limit
 }  // namespace
 
 struct Broker::Server {
@@ -44,9 +46,13 @@ struct Broker::Server {
   }
 
   void run();
+  class Asking;
   void accept_one();
   void serve(int fd);
+  void follow(int link);
+  void settle(Connection& connection);
   void close(int fd);
+  void pace();
   int close_overdue(Clock::time_point now);
 
   base::UniqueFd listener;
@@ -54,6 +60,8 @@ struct Broker::Server {
   base::UniqueFd stop;
   base::UniqueFd poller;
   std::map<int, Connection> connections;
+  Links links;
+  bool accepting = true;
   Allowance allowance;
   std::thread thread;
 };
@@ -75,6 +83,8 @@ void Broker::Server::run() try {
       }
       if (fd == listener.get()) {
         accept_one();
+      } else if (links.has(fd)) {
+        follow(fd);
       } else {
         serve(fd);
       }
@@ -93,11 +103,41 @@ void Broker::Server::accept_one() {
   const int number = fd.get();
   watch(EPOLL_CTL_ADD, number, EPOLLIN);
   connections.emplace(number, Connection(std::move(fd)));
-  if (connections.size() == kMostConnections) {
-    // The others wait in the backlog, where they cost nothing.
-    watch(EPOLL_CTL_MOD, listener.get(), 0);
+  pace();
+}
+
+// Who comes too many waits in the backlog, where they cost nothing.
+void Broker::Server::pace() {
+  std::size_t free = 0;
+  for (const auto& [number, connection] : connections) {
+    free += connection.waits() ? 0 : 1;
+  }
+  const bool accept = free < kMostConnections;
+  if (accept != accepting) {
+    watch(EPOLL_CTL_MOD, listener.get(), accept ? static_cast<std::uint32_t>(EPOLLIN) : 0);
+    accepting = accept;
   }
 }
+
+// One connection while a message of it is answered.
+class Broker::Server::Asking : public Caller {
+ public:
+  Asking(Server& server, int connection) : server_(server), connection_(connection) {}
+
+  void spawn(std::uint64_t id, const SpawnRequest& request, Stdio stdio) override {
+    base::UniqueFd link = server_.context.spawn(request, std::move(stdio));
+    server_.watch(EPOLL_CTL_ADD, link.get(), EPOLLIN);
+    server_.links.add(connection_, id, std::move(link));
+  }
+  bool tell(std::uint64_t id, const nlohmann::json& message) override {
+    return server_.links.tell(connection_, id, message);
+  }
+  bool may_spawn() const override { return server_.links.size() < kMostChildren; }
+
+ private:
+  Server& server_;
+  int connection_;
+};
 
 void Broker::Server::serve(int fd) {
   const auto found = connections.find(fd);
@@ -105,23 +145,45 @@ void Broker::Server::serve(int fd) {
     return;  // closed earlier in the same round
   }
   Connection& connection = found->second;
-  const auto reply = [this](const std::string& message) { return answer(context, message); };
-  const bool wrote = connection.wants_write();
+  Asking asking(*this, fd);
+  const auto reply = [&](const std::string& message, std::vector<base::UniqueFd> descriptors) {
+    return answer(context, message, std::move(descriptors), asking);
+  };
   const auto now = Clock::now();
-  const bool keep = wrote ? connection.on_writable(reply, allowance, now)
-                          : connection.on_readable(reply, allowance, now);
-  if (!keep) {
-    close(fd);
-  } else if (wrote != connection.wants_write()) {
-    watch(EPOLL_CTL_MOD, fd, connection.wants_write() ? EPOLLOUT : EPOLLIN);
+  const bool keep = connection.wants_write() ? connection.on_writable(reply, allowance, now)
+                                             : connection.on_readable(reply, allowance, now);
+  keep ? settle(connection) : close(fd);
+}
+
+// After anything has happened with a connection.
+void Broker::Server::settle(Connection& connection) {
+  const int fd = connection.fd();
+  watch(EPOLL_CTL_MOD, fd, connection.wants_write() ? EPOLLOUT : EPOLLIN);
+  if (connection.waits() != links.any(fd)) {
+    connection.keep(!connection.waits(), Clock::now());
+    pace();
+  }
+}
+
+// A child has said something.
+void Broker::Server::follow(int link) {
+  while (const auto news = links.next(link)) {
+    const auto found = connections.find(news->connection);
+    if (found == connections.end()) {
+      return;
+    }
+    if (!found->second.post(news->message, Clock::now())) {
+      close(news->connection);
+      return;
+    }
+    settle(found->second);
   }
 }
 
 void Broker::Server::close(int fd) {
-  if (connections.size() == kMostConnections) {
-    watch(EPOLL_CTL_MOD, listener.get(), EPOLLIN);
-  }
+  links.drop(fd);
   connections.erase(fd);
+  pace();
 }
 
 // Closes who took too long; returns the milliseconds until the next one will have, or -1.

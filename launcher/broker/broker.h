@@ -11,6 +11,7 @@
 
 #include "audit/log.h"
 #include "base/unique_fd.h"
+#include "launcher/broker/spawning.h"
 
 namespace agentbox::broker {
 
@@ -35,14 +36,18 @@ struct Context {
   // this box is not to know. Called on the serving thread.
   std::function<std::optional<std::string>(const std::string& kind, const std::string& subject)>
       explain;
+  // Asks for a sibling and returns the broker's end of the link to it (spawning.h), over which a
+  // refusal comes too. Empty: this box may start none. Called on the serving thread; must not wait.
+  std::function<base::UniqueFd(const SpawnRequest& request, Stdio stdio)> spawn;
   // Every request and refusal, before it is answered; only event, subject, outcome and reason are
   // set. Called on the serving thread. What it throws refuses the request.
   std::function<void(const audit::Record&)> record;
 };
 
-// Serves one box from a thread of its own until destroyed. At most 16 connections, 64 KiB a
-// message, 50 requests a second (bursts of 100), five seconds to complete a message or take an
-// answer, five minutes of silence; who exceeds that is disconnected.
+// Serves one box from a thread of its own until destroyed. At most 16 connections besides those
+// that wait for a child, 64 KiB a message, 50 requests a second (bursts of 100), five seconds to
+// complete a message or take an answer, five minutes of silence (without a child); who exceeds that
+// is disconnected. The end of a connection ends its children, except detached ones.
 class Broker {
  public:
   // Takes a listening AF_UNIX stream socket (listen_at). Throws base::SystemError.

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/passing.h"
+
 namespace agentbox::broker {
 
 bool Allowance::take(Clock::time_point now) {
@@ -22,7 +24,7 @@ bool Allowance::take(Clock::time_point now) {
 void Connection::set_deadline(Clock::time_point now) {
   const bool busy = in_.pending() || !out_.empty();
   if (!busy) {
-    deadline_ = now + kIdle;
+    deadline_ = waits_ ? Clock::time_point::max() : now + kIdle;
   } else if (!busy_) {
     deadline_ = now + kPatience;
   }
@@ -38,7 +40,11 @@ bool Connection::answer_pending(const Answer& answer, Allowance& allowance, Cloc
     if (!allowance.take(now)) {
       return false;
     }
-    out_ = frame(answer(*message));
+    const auto answered = answer(*message, std::exchange(descriptors_, {}));
+    if (!answered) {
+      continue;
+    }
+    out_ = frame(*answered);
     // The next message, and its answer, have their own time.
     busy_ = false;
     if (!flush()) {
@@ -50,11 +56,11 @@ bool Connection::answer_pending(const Answer& answer, Allowance& allowance, Cloc
 
 bool Connection::on_readable(const Answer& answer, Allowance& allowance, Clock::time_point now) {
   char buffer[16384];
-  const ssize_t n = ::recv(fd_.get(), buffer, sizeof buffer, 0);
+  const ssize_t n = base::receive_passing(fd_.get(), buffer, descriptors_);
   if (n < 0) {
-    return errno == EAGAIN || errno == EINTR;
+    return errno == EAGAIN;
   }
-  if (n == 0) {
+  if (n == 0 || descriptors_.size() > base::kMostPassed) {
     return false;
   }
   in_.add({buffer, static_cast<std::size_t>(n)});
@@ -67,6 +73,18 @@ bool Connection::on_writable(const Answer& answer, Allowance& allowance, Clock::
   const bool keep = flush() && answer_pending(answer, allowance, now);
   set_deadline(now);
   return keep;
+}
+
+bool Connection::post(const nlohmann::json& message, Clock::time_point now) {
+  out_ += frame(message);
+  const bool sent = flush() && out_.size() <= kMostUnread;
+  set_deadline(now);
+  return sent;
+}
+
+void Connection::keep(bool waits, Clock::time_point now) {
+  waits_ = waits;
+  set_deadline(now);
 }
 
 // False: the peer is gone.

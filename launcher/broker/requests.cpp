@@ -20,7 +20,16 @@ struct Refusal {
   std::string message;
 };
 
-using Method = json (*)(const Context&, const json& params);
+// A request with all that belongs to it.
+struct Call {
+  const Context& context;
+  std::uint64_t id;
+  std::vector<base::UniqueFd> descriptors;
+  Caller& caller;
+};
+
+// nullopt: the answer comes later.
+using Method = std::optional<json> (*)(Call& call, const json& params);
 
 void require_no_params(const json& params) {
   if (!params.empty()) {
@@ -28,20 +37,21 @@ void require_no_params(const json& params) {
   }
 }
 
-json status(const Context& context, const json& params) {
+std::optional<json> status(Call& call, const json& params) {
   require_no_params(params);
+  const Context& context = call.context;
   const auto up = std::chrono::steady_clock::now() - context.started;
-  return {{"session", context.session},
-          {"box", context.box},
-          {"scope", context.scope},
-          {"tier", context.tier},
-          {"uptime_ms", std::chrono::duration_cast<std::chrono::milliseconds>(up).count()}};
+  return json{{"session", context.session},
+              {"box", context.box},
+              {"scope", context.scope},
+              {"tier", context.tier},
+              {"uptime_ms", std::chrono::duration_cast<std::chrono::milliseconds>(up).count()}};
 }
 
-json list_secrets(const Context& context, const json& params) {
+std::optional<json> list_secrets(Call& call, const json& params) {
   require_no_params(params);
   json secrets = json::array();
-  for (const SecretPlace& secret : context.secrets) {
+  for (const SecretPlace& secret : call.context.secrets) {
     json one = {{"name", secret.name}, {"delivery", secret.delivery}};
     if (!secret.env.empty()) {
       one["env"] = secret.env;
@@ -51,28 +61,89 @@ json list_secrets(const Context& context, const json& params) {
     }
     secrets.push_back(std::move(one));
   }
-  return {{"secrets", std::move(secrets)}};
+  return json{{"secrets", std::move(secrets)}};
 }
 
-json list_scopes(const Context& context, const json& params) {
+std::optional<json> list_scopes(Call& call, const json& params) {
   require_no_params(params);
-  return {{"scopes", context.scopes}};
+  return json{{"scopes", call.context.scopes}};
 }
 
-json explain(const Context& context, const json& params) {
+std::optional<json> explain(Call& call, const json& params) {
   for (const char* kind : {"path", "host"}) {
     const auto subject = params.find(kind);
     if (params.size() != 1 || subject == params.end() || !subject->is_string()) {
       continue;
     }
-    const auto decision =
-        context.explain ? context.explain(kind, subject->get<std::string>()) : std::nullopt;
+    const auto decision = call.context.explain
+                              ? call.context.explain(kind, subject->get<std::string>())
+                              : std::nullopt;
     if (!decision) {
       throw Refusal{"denied", "there is no answer to that for this box"};
     }
-    return {{"decision", *decision}};
+    return json{{"decision", *decision}};
   }
   throw Refusal{"bad_params", "give exactly one string, \"path\" or \"host\""};
+}
+
+std::optional<json> spawn(Call& call, const json& params) {
+  std::string problem;
+  const auto request = read_spawn_request(params, problem);
+  if (!request) {
+    throw Refusal{"bad_params", problem};
+  }
+  Stdio stdio;
+  if (call.descriptors.size() != (request->detach ? 0 : stdio.size())) {
+    throw Refusal{"bad_params", "a child needs three pipes with its request, a detached one none"};
+  }
+  for (std::size_t i = 0; i < call.descriptors.size(); ++i) {
+    if (!is_pipe(call.descriptors[i].get(), i == 0)) {
+      throw Refusal{"bad_params", "a child's input and output must be pipes"};
+    }
+    stdio[i] = std::move(call.descriptors[i]);
+  }
+  call.descriptors.clear();
+  if (!call.context.spawn) {
+    throw Refusal{"denied", "this box may start no other"};
+  }
+  if (!call.caller.may_spawn()) {
+    throw Refusal{"limit", "this box has too many children"};
+  }
+  call.caller.spawn(call.id, *request, std::move(stdio));
+  return std::nullopt;
+}
+
+std::uint64_t number_of(const json& params, const char* key, std::uint64_t most) {
+  const auto found = params.find(key);
+  if (found == params.end() || !found->is_number_unsigned() || found->get<std::uint64_t>() > most) {
+    throw Refusal{"bad_params", std::string("\"") + key + "\" must be a whole number up to " +
+                                    std::to_string(most)};
+  }
+  return *found;
+}
+
+json tell(Call& call, const json& params, const json& message) {
+  if (params.size() != message.size() + 1) {
+    throw Refusal{"bad_params", "there are parameters too many"};
+  }
+  if (!call.caller.tell(number_of(params, "child", UINT64_MAX), message)) {
+    throw Refusal{"no_child", "this connection has no such child"};
+  }
+  return json::object();
+}
+
+std::optional<json> signal(Call& call, const json& params) {
+  const std::uint64_t number = number_of(params, "number", 64);
+  if (!may_be_sent(number)) {
+    throw Refusal{"bad_params", "that signal is not passed on"};
+  }
+  return tell(call, params, {{"signal", number}});
+}
+
+std::optional<json> resize(Call& call, const json& params) {
+  return tell(call, params,
+              {{"rows", number_of(params, "rows", UINT16_MAX)},
+               {"columns", number_of(params, "columns", UINT16_MAX)}});
 }
 
 struct Entry {
@@ -84,14 +155,20 @@ constexpr std::array kMethods = {
     Entry{"explain", explain},
     Entry{"list_scopes", list_scopes},
     Entry{"list_secrets", list_secrets},
+    Entry{"resize", resize},
+    Entry{"signal", signal},
+    Entry{"spawn", spawn},
     Entry{"status", status},
 };
 
-json dispatch(const Context& context, const Request& request) {
+std::optional<json> dispatch(Call& call, const Request& request) {
   std::vector<std::string> names;
   for (const Entry& entry : kMethods) {
     if (entry.name == request.method) {
-      return entry.method(context, request.params);
+      if (!call.descriptors.empty() && entry.method != spawn) {
+        throw Refusal{"bad_request", "this method takes no descriptors"};
+      }
+      return entry.method(call, request.params);
     }
     names.emplace_back(entry.name);
   }
@@ -120,25 +197,29 @@ json refuse(const Context& context, std::uint64_t id, const std::string& method,
   return error_message(id, refusal.code, refusal.message);
 }
 
-json answer_request(const Context& context, const Request& request) {
+std::optional<json> answer_request(Call& call, const Request& request) {
   try {
-    json result = dispatch(context, request);
-    note(context, request.method, "ok", {});
-    return result_message(request.id, std::move(result));
+    std::optional<json> result = dispatch(call, request);
+    note(call.context, request.method, "ok", {});
+    return result ? std::optional(result_message(request.id, std::move(*result))) : std::nullopt;
   } catch (const Refusal& refusal) {
-    return refuse(context, request.id, request.method, refusal);
+    return refuse(call.context, request.id, request.method, refusal);
   }
 }
 
 }  // namespace
 
-json answer(const Context& context, const std::string& message) {
+std::optional<json> answer(const Context& context, const std::string& message,
+                           std::vector<base::UniqueFd> descriptors, Caller& caller) {
   std::uint64_t id = 0;
   try {
     std::string problem;
     const auto request = parse_request(message, id, problem);
-    return request ? answer_request(context, *request)
-                   : refuse(context, id, {}, {"bad_request", problem});
+    if (!request) {
+      return refuse(context, id, {}, {"bad_request", problem});
+    }
+    Call call{context, id, std::move(descriptors), caller};
+    return answer_request(call, *request);
   } catch (const std::exception&) {
     // What the session's callbacks throw may name things outside the box, so the box is not told; a
     // record that cannot be written ends the session by its own way.

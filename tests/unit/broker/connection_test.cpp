@@ -24,8 +24,9 @@ class ConnectionTest : public ::testing::Test {
   bool receive(std::string_view bytes, Clock::time_point now) {
     EXPECT_EQ(::send(peer_.get(), bytes.data(), bytes.size(), 0),
               static_cast<ssize_t>(bytes.size()));
-    return connection_->on_readable([](const std::string&) { return result_message(1, "answer"); },
-                                    allowance_, now);
+    return connection_->on_readable(
+        [](const std::string&, std::vector<base::UniqueFd>) { return result_message(1, "answer"); },
+        allowance_, now);
   }
 
   base::UniqueFd peer_;
@@ -54,8 +55,9 @@ TEST_F(ConnectionTest, TheNextMessageHasItsOwnTime) {
 
 TEST_F(ConnectionTest, EndsWithThePeer) {
   peer_.reset();
-  EXPECT_FALSE(connection_->on_readable([](const std::string&) { return nlohmann::json(); },
-                                        allowance_, start_));
+  EXPECT_FALSE(connection_->on_readable(
+      [](const std::string&, std::vector<base::UniqueFd>) { return nlohmann::json(); }, allowance_,
+      start_));
 }
 
 TEST(Allowance, IsUsedUpAndComesBack) {
