@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "launcher/values/dumped.h"
 #include "launcher/values/fingerprints.h"
 #include "launcher/values/forms.h"
 #include "launcher/values/ordinary.h"
@@ -86,8 +87,8 @@ struct ValueSet::Table {
     }
   }
 
-  // Appends those that a line break parts.
-  void search_wrapped(std::string_view text, std::vector<Match>& matches) const {
+  // Appends those that a line break parts. Returns where dumps may begin, or npos.
+  std::size_t search_wrapped(std::string_view text, std::vector<Match>& matches) const {
     std::vector<Match> joined;
     WrappedRuns runs(text);
     while (runs.next(longest + kShared)) {
@@ -99,6 +100,26 @@ struct ValueSet::Table {
           const std::size_t begin = runs.place(match.offset);
           matches.push_back({begin, runs.place(last - 1) + 1 - begin, match.source});
         }
+      }
+    }
+    return runs.first_dumped();
+  }
+
+  // Appends those that a dump shows: to the end of the line, where the characters stand again.
+  void search_dumped(std::string_view text, std::size_t from, std::vector<Match>& matches) const {
+    constexpr std::size_t kLongestGroup = 8;  // bytes of a number, of which the last stands first
+    std::vector<Match> dumped;
+    DumpedRuns runs(text, from);
+    while (runs.next(longest + kShared)) {
+      dumped.clear();
+      search(runs.joined(), dumped);
+      for (const Match& match : dumped) {
+        std::size_t begin = runs.place(match.offset);
+        for (std::size_t i = 1; i < std::min(kLongestGroup, match.length); ++i) {
+          begin = std::min(begin, runs.place(match.offset + i));
+        }
+        const std::size_t end = runs.line_end(match.offset + match.length - 1);
+        matches.push_back({begin, end - begin, match.source});
       }
     }
   }
@@ -116,7 +137,9 @@ void ValueSet::find(std::string_view text, std::vector<Match>& matches) const {
   }
   const std::size_t first_match = matches.size();
   table_->search(text, matches);
-  table_->search_wrapped(text, matches);
+  if (const std::size_t dumped = table_->search_wrapped(text, matches); dumped < text.size()) {
+    table_->search_dumped(text, dumped, matches);
+  }
   // Windows stand in the middle of forms: what was found later may begin earlier.
   const auto begin = matches.begin() + static_cast<std::ptrdiff_t>(first_match);
   std::sort(begin, matches.end(), [](const Match& a, const Match& b) {
@@ -247,9 +270,8 @@ void KnownValues::State::take_forms() {
     recent.push_back(print);
     ++recent_windows[hash];
     longest = std::max(longest, text.size());
-    const bool may_wrap = std::all_of(text.begin(), text.end(), is_encoded);
-    reach = std::max(reach, std::min(ValueSet::kReach, may_wrap ? wrapped_length(text.size())
-                                                                : text.size() + kShared));
+    reach = std::max(reach, std::min(ValueSet::kReach, std::max(wrapped_length(text.size()),
+                                                                dumped_length(text.size()))));
   }
   forms.clear();
 }

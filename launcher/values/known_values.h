@@ -34,9 +34,10 @@ class ValueSet {
   // 0 if it is empty.
   std::size_t reach() const;
   // Appends the matches in `text`, by offset, also of what is broken into lines of 16 or more
-  // encoded characters (wrapped.h): a match then holds the line breaks within it; overlapping ones
-  // are joined, under the source of the first (of those that begin together, the longest). A match
-  // is certain but for a collision of a keyed 64-bit hash.
+  // encoded characters (wrapped.h) or shown in a dump (dumped.h): a match then holds the line
+  // breaks within it, and of a dump the rest of the last line; overlapping ones are joined, under
+  // the source of the first (of those that begin together, the longest). A match is certain but for
+  // a collision of a keyed 64-bit hash.
   void find(std::string_view text, std::vector<Match>& matches) const;
   // A keyed digest of what is in it, the same for the same values under one key: a verdict that was
   // reached with this set holds for an equal one.

@@ -21,6 +21,15 @@ constexpr std::array<bool, 256> make_encoded() {
 }
 constexpr std::array<bool, 256> kEncoded = make_encoded();
 
+constexpr std::array<unsigned char, 256> make_digits() {
+  std::array<unsigned char, 256> digits = {};
+  for (const char c : std::string_view("0123456789abcdef")) {
+    digits[static_cast<unsigned char>(c)] = 1;
+  }
+  return digits;
+}
+constexpr std::array<unsigned char, 256> kDigit = make_digits();
+
 // What may stand before a line's end, and before the next line's text: quotes and commas of a list
 // of strings, a comment's or a quotation's mark, indentation.
 bool is_trailing(char c) {
@@ -60,12 +69,42 @@ std::size_t WrappedRuns::run_end(std::size_t begin) const {
   return begin;
 }
 
+// Dumps have six digits or more of an offset in front. Without branches that are hard to foretell:
+// this is asked of every line.
+void WrappedRuns::note_dumped(std::size_t line) {
+  constexpr std::size_t kDigits = 6;
+  if (line + kDigits > text_.size()) {
+    return;
+  }
+  unsigned digits = 1;
+  for (std::size_t i = 0; i < kDigits; ++i) {
+    digits &= kDigit[static_cast<unsigned char>(text_[line + i])];
+  }
+  if (digits != 0) [[unlikely]] {
+    std::size_t at = line + kDigits;
+    while (at < text_.size() && kDigit[static_cast<unsigned char>(text_[at])] != 0) {
+      ++at;
+    }
+    const std::size_t colon = at < text_.size() && text_[at] == ':' ? 1 : 0;
+    const std::size_t bytes = std::min(text_.find_first_not_of(' ', at + colon), text_.size());
+    const std::size_t blanks = bytes - std::min(bytes, at + colon);
+    const bool characters = blanks >= 2;  // od -c, which ends in any
+    const bool hexadecimal = blanks == 1 && bytes + 1 < text_.size() &&
+                             kDigit[static_cast<unsigned char>(text_[bytes])] != 0 &&
+                             kDigit[static_cast<unsigned char>(text_[bytes + 1])] != 0;
+    if (characters || hexadecimal) {
+      first_dumped_ = std::min(first_dumped_, line);
+    }
+  }
+}
+
 // `line_end`: of the newline, or of the backslash of a written one. False if no encoded text stands
 // on both sides of it.
-bool WrappedRuns::measure(std::size_t line_end, Break& found) const {
+bool WrappedRuns::measure(std::size_t line_end, Break& found) {
   std::size_t begin = line_end, end = line_end;
   if (text_[line_end] == '\n') {
     ++end;
+    note_dumped(end);
     while (begin > 0 && line_end - begin < kLongestBreak && is_trailing(text_[begin - 1])) {
       --begin;
     }
@@ -95,7 +134,7 @@ bool WrappedRuns::measure(std::size_t line_end, Break& found) const {
 }
 
 // The break right behind the run that ends at `end`.
-bool WrappedRuns::break_after(std::size_t end, Break& found) const {
+bool WrappedRuns::break_after(std::size_t end, Break& found) {
   const auto is_written = [&](std::size_t at) {
     return text_[at] == '\\' && at + 1 < text_.size() &&
            (text_[at + 1] == 'n' || text_[at + 1] == 'r');

@@ -24,7 +24,7 @@ bool is_encoded(char c);
 // written out. Pure. Not thread-safe.
 class WrappedRuns {
  public:
-  explicit WrappedRuns(std::string_view text) : text_(text) {}
+  explicit WrappedRuns(std::string_view text) : text_(text) { note_dumped(0); }
   ~WrappedRuns();
   WrappedRuns(const WrappedRuns&) = delete;
   WrappedRuns& operator=(const WrappedRuns&) = delete;
@@ -32,6 +32,10 @@ class WrappedRuns {
   // Goes on to the next run, false at the end. A long one comes in parts that overlap by `overlap`
   // characters. Most text has none, and costs what it takes to look at its line ends.
   bool next(std::size_t overlap);
+
+  // At the end: where the first line begins that may be one of a dump (dumped.h), or npos. To look
+  // at the line ends twice would cost a fifth of the search.
+  std::size_t first_dumped() const { return first_dumped_; }
 
   // Without breaks; wiped when the next one is made.
   std::string_view joined() const { return {joined_.data(), joined_.size()}; }
@@ -49,8 +53,9 @@ class WrappedRuns {
   };
 
   bool find_break(std::size_t from, Break& found);
-  bool break_after(std::size_t end, Break& found) const;
-  bool measure(std::size_t line_end, Break& found) const;
+  bool break_after(std::size_t end, Break& found);
+  bool measure(std::size_t line_end, Break& found);
+  void note_dumped(std::size_t line);
   std::size_t run_begin(std::size_t end, std::size_t least) const;
   std::size_t run_end(std::size_t begin) const;
   void append(std::size_t begin, std::size_t end);
@@ -58,6 +63,7 @@ class WrappedRuns {
 
   const std::string_view text_;
   std::size_t newline_ = 0, escape_ = 0;  // where the next of each stands, if at or after the place
+  std::size_t first_dumped_ = std::string_view::npos;
   bool first_ = true;
   std::size_t at_ = 0;      // taken so far
   bool continues_ = false;  // the run goes on at `at_`
