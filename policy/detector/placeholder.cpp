@@ -273,6 +273,7 @@ constexpr std::string_view kDocumented[] = {
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50u",  // Azure storage emulator
     "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5",  // Azure Cosmos DB emulator
     "je7MtGbClwBF",                              // AWS
+    "EXAMPLE",                                   // in all of AWS's
     "dmFjY2luZS1pcy1iZXR0ZXI",                   // Docker
     "QWxhZGRpbjpvcGVuIHNlc2FtZQ",                // RFC 7617
     "QWxhZGRpbjpPcGVuU2VzYW1l",                  // RFC 7617
