@@ -7,6 +7,7 @@
 #include <cstring>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,8 @@ class ObjectId {
   static std::optional<ObjectId> parse(std::string_view hex);
 
   std::string hex() const;
+  // 20 or 32.
+  std::span<const unsigned char> bytes() const { return {bytes_.data(), size_}; }
   // All zeros: git's word for "no object".
   bool null() const;
   auto operator<=>(const ObjectId&) const = default;

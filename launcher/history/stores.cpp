@@ -74,6 +74,7 @@ class Finder {
     if (objects.empty() || !seen_.insert(objects).second) {
       return;
     }
+    stores_.directories.push_back(objects);
     for (const std::string& name : names_in(objects)) {
       if (name.size() == 2) {
         add_loose(objects, name);

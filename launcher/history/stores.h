@@ -23,6 +23,7 @@ struct Stamp {
 Stamp stamp(const std::string& path);
 
 struct Stores {
+  std::vector<std::string> directories;  // of objects, real paths; the repository's own first
   std::vector<Stamp> packs;     // pack files that have an index
   std::vector<ObjectId> loose;  // ascending, each once
 };

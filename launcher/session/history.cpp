@@ -69,24 +69,53 @@ void say_word(int fd, const json& word) {
   base::write_all(fd, word.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
-json done(const history::Report& report) {
-  return {{"secrets", report.secrets()}, {"searched", report.searched}};
+json done(const history::Report& report, const std::vector<history::Filtered>& filtered) {
+  json list = json::array();
+  for (const history::Filtered& one : filtered) {
+    json ids = json::array();
+    for (const history::ObjectId& id : one.ids) {
+      ids.push_back(id.hex());
+    }
+    list.push_back(
+        {{"directory", one.directory}, {"replacement", one.replacement}, {"ids", std::move(ids)}});
+  }
+  return {{"secrets", report.secrets()}, {"searched", report.searched}, {"filtered", list}};
 }
 
+std::vector<history::Filtered> filtered_from(const json& said) {
+  std::vector<history::Filtered> list;
+  for (const json& one : said.at("filtered")) {
+    history::Filtered filtered = {.directory = one.at("directory").get<std::string>(),
+                                  .replacement = one.at("replacement").get<std::string>(),
+                                  .ids = {}};
+    for (const json& id : one.at("ids")) {
+      filtered.ids.push_back(history::ObjectId::parse(id.get<std::string>()).value());
+    }
+    list.push_back(std::move(filtered));
+  }
+  return list;
+}
+
+bool is_awaited(policy::History choice) { return choice != policy::History::kWarn; }
+
 // The whole life of the searching process.
-void search(const history::Options& options, int words, bool awaited) {
+void search(const history::Options& options, int words, policy::History choice) {
   history::Options mine = options;
   history::Progress progress;
   mine.progress = &progress;
   try {
     history::Scan scan(mine);
     std::optional<ProgressLine> line;
-    if (awaited) {
+    if (is_awaited(choice)) {
       line.emplace(progress);
     }
     const history::Report report = scan.run();
     line.reset();
-    say_word(words, done(report));
+    std::vector<history::Filtered> filtered;
+    if (choice == policy::History::kFilter) {
+      filtered = history::make_filters(report, mine.program, mine.state);
+    }
+    say_word(words, done(report, filtered));
   } catch (const Error& error) {
     say_word(words, {{"error", error.what()},
                      {"hint", error.hint()},
@@ -122,6 +151,7 @@ struct HistorySearch::Word {
   bool ended = false;  // it was searched, or there is an error
   std::size_t secrets = 0;
   std::size_t searched = 0;
+  std::vector<history::Filtered> filtered = {};
   std::optional<Error> error = {};
 };
 
@@ -143,12 +173,6 @@ history::Options history_options(const Project& project, const policy::Policy& p
 
 HistorySearch::HistorySearch(const Prepared& prepared, const policy::FileRules& files)
     : prepared_(prepared), files_(files), choice_(prepared.policy.history) {
-  if (choice_ == policy::History::kFilter) {
-    throw Error(Status::kConfiguration,
-                "the policy says \"history\": \"filter\", which this version cannot do",
-                "say \"refuse\" to start only where the history holds no secret, or \"warn\"");
-  }
-  const bool awaited = choice_ == policy::History::kRefuse;
   int ends[2];
   base::check(::pipe2(ends, O_CLOEXEC), "pipe");
   words_.reset(ends[0]);
@@ -156,11 +180,11 @@ HistorySearch::HistorySearch(const Prepared& prepared, const policy::FileRules& 
   const pid_t parent = ::getpid();
   process_ = static_cast<pid_t>(base::check(::fork(), "fork"));
   if (process_ == 0) {
-    become_searcher(parent, awaited);
+    become_searcher(parent, is_awaited(choice_));
     try {
       const policy::ContentRules contents(prepared.policy);
       search(history_options(prepared.project, prepared.policy, files, contents), writer.get(),
-             awaited);
+             choice_);
     } catch (...) {  // nobody listens any more
     }
     ::_exit(0);
@@ -198,15 +222,17 @@ HistorySearch::Word HistorySearch::wait() {
   if (said.contains("error")) {
     word.error.emplace(static_cast<Status>(said.value("status", static_cast<int>(Status::kFailed))),
                        said.at("error").get<std::string>(), said.value("hint", std::string()));
+  } else {
+    word.filtered = filtered_from(said);
   }
   return word;
 }
 
-void HistorySearch::require_clean() {
-  if (choice_ != policy::History::kRefuse) {
-    return;
+std::vector<history::Filtered> HistorySearch::settle() {
+  if (!is_awaited(choice_)) {
+    return {};
   }
-  const Word word = wait();
+  Word word = wait();
   if (!word.ended) {
     throw Error(Status::kFailed, "the search of the git history ended early",
                 std::string("`") + kTellsMore + "` shows why");
@@ -214,14 +240,22 @@ void HistorySearch::require_clean() {
   if (word.error) {
     throw *word.error;
   }
+  if (choice_ == policy::History::kFilter) {
+    left_out_ = word.secrets;
+    return std::move(word.filtered);
+  }
   if (word.secrets > 0) {
     throw Error(Status::kDenied,
                 counted(word.secrets) + ", and the policy says \"history\": \"refuse\"",
                 std::string("`") + kTellsMore + "` lists them and says how to get rid of them");
   }
+  return {};
 }
 
 void HistorySearch::say() const {
+  if (left_out_ > 0) {
+    std::fprintf(stderr, "agentbox: %s left out (%s)\n", counted(left_out_).c_str(), kTellsMore);
+  }
   if (choice_ != policy::History::kWarn) {
     return;
   }
@@ -239,6 +273,12 @@ void HistorySearch::say() const {
 }
 
 void HistorySearch::record(Recorder& recorder) {
+  if (left_out_ > 0) {
+    audit::Record record;
+    record.event = "history";
+    record.outcome = counted(left_out_) + " left out";
+    recorder.note(std::move(record));
+  }
   if (choice_ == policy::History::kWarn) {
     thread_ = std::thread([this, &recorder] { wait_and_record(recorder); });
   }

@@ -5,8 +5,10 @@
 
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/unique_fd.h"
+#include "launcher/history/filter.h"
 #include "launcher/history/scan.h"
 #include "launcher/session/prepared.h"
 #include "launcher/session/recorder.h"
@@ -24,25 +26,25 @@ history::Options history_options(const Project& project, const policy::Policy& p
 // memory that the box's first process is a copy of, and no launch waits for it. It ends with this.
 class HistorySearch {
  public:
-  // Call while this process has a single thread and holds no value. Throws base::SystemError, and
-  // kConfiguration for `history: "filter"`.
-  // Both must outlive this.
+  // Call while this process has a single thread and holds no value. Throws base::SystemError. Both
+  // must outlive this.
   HistorySearch(const Prepared& prepared, const policy::FileRules& files);
   ~HistorySearch();
   HistorySearch(const HistorySearch&) = delete;
   HistorySearch& operator=(const HistorySearch&) = delete;
 
-  // For `history: "refuse"`: waits for the end, with progress on a terminal. Throws base::Error:
-  // kDenied if there is a secret, and what kept the search from being complete. Else returns at
-  // once.
-  void require_clean();
+  // For `history: "refuse"` and "filter": waits for the end, with progress on a terminal. Throws
+  // base::Error: kDenied if there is a secret or one that cannot be left out, and what kept the
+  // search from being complete. Else returns at once. Returns what the box must not see as it is:
+  // nothing unless it is "filter".
+  std::vector<history::Filtered> settle();
 
-  // One line on standard error if secrets are known from an earlier search and nothing has changed
-  // since. Waits for nothing and reads no object.
+  // One line on standard error if secrets were left out, or are known from an earlier search and
+  // nothing has changed since. Waits for nothing and reads no object.
   void say() const;
 
-  // Notes on the log what is found, when it is. Starts a thread; block signals meanwhile. The
-  // recorder must outlive this.
+  // Notes on the log what is found, when it is, or what was left out. May start a thread; block
+  // signals meanwhile. The recorder must outlive this.
   void record(Recorder& recorder);
 
  private:
@@ -54,6 +56,7 @@ class HistorySearch {
   const Prepared& prepared_;
   const policy::FileRules& files_;
   const policy::History choice_;
+  std::size_t left_out_ = 0;  // secrets
   pid_t process_ = -1;
   base::UniqueFd words_;
   std::thread thread_;

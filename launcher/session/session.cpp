@@ -179,11 +179,22 @@ audit::Record session_record(const char* outcome) {
   return record;
 }
 
+void require_filterable(Tier tier, bool review) {
+  if (tier == Tier::kLive && !review) {
+    return;
+  }
+  throw Error(Status::kConfiguration,
+              std::string("\"history\": \"filter\" cannot be had ") +
+                  (review ? "with --review" : "without the live view"),
+              review ? "leave --review away, or say \"refuse\" in the policy"
+                     : "`agentbox doctor` says what the live view lacks; or say \"refuse\"");
+}
+
 // From a started box to its end.
 int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant> grants,
           World& world, Tier tier, const std::string& program, const audit::Record& common,
           Recorder& recorder, HistorySearch& history) {
-  history.require_clean();
+  world.filter(history.settle());
   const char* search_path = std::getenv("PATH");
   const std::string path =
       visible_path(search_path == nullptr ? "" : search_path,
@@ -263,6 +274,9 @@ int run_in_world(const RunRequest& request, const Prepared& prepared, const Deci
       collect_grants(prepared.policy, request.scope, prepared.project, prepared.layers.templates,
                      request.env_files);
   const Tier tier = choose_tier(prepared.policy, request.view, request.review);
+  if (prepared.policy.history == policy::History::kFilter) {
+    require_filterable(tier, request.review);
+  }
   const audit::Record common = common_record(prepared, request);
   Recorder recorder(base::state_directory() + "/audit", common);
   HistorySearch history(prepared, decisions.files);

@@ -75,6 +75,32 @@ void note_unwatched(Recorder& recorder, const std::string& root) {
   recorder.note(std::move(record));
 }
 
+// Where the box sees what stands in for packs that it does not see.
+constexpr const char* kHistoryDirectory = "/run/agentbox/history";
+// Git takes what is left out for something that it could ask this remote for, and says so with its
+// name when it is asked for. The address leads nowhere.
+constexpr const char* kPromisor =
+    "[remote \"agentbox\"]\n"
+    "\turl = /nonexistent/left-out-by-agentbox-because-it-holds-a-secret\n"
+    "\tpromisor = true\n"
+    "\tpartialCloneFilter = blob:none\n"  // else git writes one down, and cannot
+    "\tskipFetchAll = true\n"
+    "\tskipDefaultUpdate = true\n";
+constexpr std::size_t kMostAlternates = 1 << 20;  // bytes
+
+// The lines that an object directory has of its own.
+std::string alternates_of(const std::string& objects) {
+  const std::string path = join(objects, "info/alternates");
+  if (::access(path.c_str(), F_OK) != 0) {
+    return {};
+  }
+  std::string text = base::read_file(path, kMostAlternates);
+  if (!text.empty() && text.back() != '\n') {
+    text += '\n';
+  }
+  return text;
+}
+
 // Throws if it cannot be recorded: the relay then closes the connection.
 void record_connection(Recorder& recorder, const egress::Connection& connection) {
   audit::Record record;
@@ -168,6 +194,40 @@ void World::cover(const review::Layer& layer) {
   }
 }
 
+void World::filter(std::vector<history::Filtered> repositories) {
+  if (repositories.empty()) {
+    return;
+  }
+  for (history::Filtered& one : repositories) {
+    Mounted* holder = nullptr;
+    for (Mounted& mounted : mounted_) {
+      if (!mounted.home && is_below(one.directory, mounted.root)) {
+        holder = &mounted;
+      }
+    }
+    if (holder == nullptr) {
+      throw Error(Status::kFailed,
+                  "no view shows the repository " + base::printable(one.directory));
+    }
+    const std::string objects = join(one.directory, "objects");
+    const std::string target = join(kHistoryDirectory, std::to_string(replacements_.size()));
+    replacements_.push_back(history::lock_replacement(one.replacement));
+    plan_.binds.push_back(
+        {.source = one.replacement, .target = target, .writable = false, .optional = false});
+    const std::string relative = relative_to(objects, holder->root);
+    holder->synthetic.push_back({.path = relative + "/info/alternates",
+                                 .symlink = false,
+                                 .content = alternates_of(objects) + target + "\n"});
+    if (!holder->filtered) {
+      holder->filtered = std::make_shared<FilteredObjects>();
+    }
+    holder->filtered->add(relative, objects, std::move(one.ids));
+  }
+  // Git's system-wide configuration: the user's own is made from a copy of theirs, and stays free
+  // for the box to write where they have none.
+  plan_.files.push_back({"/etc/gitconfig", kPromisor});
+}
+
 bool World::shows(const std::string& path) const {
   if (is_below(path, project_.root)) {
     return true;
@@ -253,6 +313,7 @@ view::Config World::configure(Mounted& mounted, box::Handles& handles) {
           }
         };
     config.prefix = mounted.prefix;
+    config.hidden_names = mounted.filtered;
     config.worktrees = {.git_directory = git_directory_, .project = project_.root};
     config.hidden_elsewhere = credential_files(identity_);
   }

@@ -9,7 +9,9 @@
 
 #include "launcher/box/box.h"
 #include "launcher/egress/egress.h"
+#include "launcher/history/filter.h"
 #include "launcher/review/layer.h"
+#include "launcher/session/filtered_objects.h"
 #include "launcher/session/grants.h"
 #include "launcher/session/identity.h"
 #include "launcher/session/masked_files.h"
@@ -55,6 +57,10 @@ class World {
   void cover(const review::Layer& layer);
   ~World();
 
+  // What the box does not see of these repositories' objects: call it before the plan is used.
+  // Needs the live view. Throws base::Error.
+  void filter(std::vector<history::Filtered> repositories);
+
   // What the box is to be; complete after construction.
   const box::Plan& plan() const { return plan_; }
   // Whether the command will find this absolute path.
@@ -81,6 +87,7 @@ class World {
     std::string prefix;  // put before paths that the file rules judge
     std::vector<view::Synthetic> synthetic;
     std::optional<std::size_t> overlay = std::nullopt;  // of the plan
+    std::shared_ptr<FilteredObjects> filtered = nullptr;
   };
 
   void add_network();
@@ -95,7 +102,8 @@ class World {
   box::Plan plan_;
   std::vector<Mounted> mounted_;
   std::string git_directory_;  // of which the box may make linked worktrees; empty: of none
-  std::unique_ptr<SecretSearch> search_;  // of the views or the masks
+  std::vector<base::UniqueFd> replacements_;  // held while the box uses them
+  std::unique_ptr<SecretSearch> search_;      // of the views or the masks
   std::mutex views_mutex_;
   const std::shared_ptr<view::RefusedObjects> refused_objects_ =
       std::make_shared<view::RefusedObjects>();

@@ -75,10 +75,17 @@ Verdict Judge::judge(std::string_view path, bool directory) const {
                               : is_git_index(prefixed(config_.prefix, path)))) {
     verdict.content = Content::kGitIndex;
   }
+  if (!directory && verdict.content == Content::kPlain && config_.hidden_names &&
+      config_.hidden_names->hides(path)) {
+    verdict.content = Content::kHidden;
+  }
   return verdict;
 }
 
 bool Judge::reaches_below(std::string_view directory) const {
+  if (config_.hidden_names && config_.hidden_names->reaches_below(directory)) {
+    return true;
+  }
   return config_.files != nullptr &&
          (config_.prefix.empty()
               ? config_.files->reaches_below(directory)

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/unique_fd.h"
@@ -50,6 +51,17 @@ struct Worktrees {
   std::string project;  // they are made below it
 };
 
+// Names that are hidden besides those that the rules hide. A file that the box made itself is shown
+// all the same. Called from any thread, while the box waits: it must not use the view.
+class HiddenNames {
+ public:
+  virtual ~HiddenNames() = default;
+  // Of what is not a directory; relative to the root.
+  virtual bool hides(std::string_view path) const = 0;
+  // Whether hides() depends on this directory's name or place.
+  virtual bool reaches_below(std::string_view directory) const = 0;
+};
+
 struct Config {
   base::UniqueFd root;  // the real directory, O_PATH | O_DIRECTORY
   // Where the box sees it, absolute; empty: at the path that `root` has. An overlay that is mounted
@@ -61,6 +73,7 @@ struct Config {
   // Put before the paths that `files` judges: ".git" for a view of a git directory alone.
   std::string prefix;
   const policy::HomeRules* home = nullptr;
+  std::shared_ptr<const HiddenNames> hidden_names;  // may be null
   base::UniqueFd scratch;
   Worktrees worktrees;
   std::vector<Synthetic> synthetic;
