@@ -143,9 +143,3 @@ class History(SessionTest):
     def test_scan_refuses_what_makes_no_sense(self):
         for options in (("--sarif",), ("tracked",)):
             self.assertEqual(self.agentbox("scan", "--history", *options).returncode, 125)
-
-    def test_filter_is_refused(self):
-        self.policy(history="filter")
-        result = self.start("touch", "started")
-        self.assertEqual(result.returncode, 78, result.stderr)
-        self.assertFalse((self.project / "started").exists())
