@@ -236,7 +236,8 @@ std::optional<Assignment> AssignmentReader::read() {
     default:
       break;
   }
-  if (is_line_end(peek()) || (closed && blank) || in_quotes) {
+  const bool element_value = blank && before() == '<';  // <password value="…"/>
+  if (is_line_end(peek()) || (closed && blank) || in_quotes || element_value) {
     return companion();
   }
   if (blank && at_ > after_name) {

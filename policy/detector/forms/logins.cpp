@@ -63,7 +63,8 @@ void netrc_words(Scan& scan, std::size_t at) {
 }
 
 bool starts_word(const Scan& scan, std::size_t at) {
-  return at == 0 || is_space(scan.text[at - 1]);
+  return at == 0 || is_space(scan.text[at - 1]) || scan.text[at - 1] == '"' ||
+         scan.text[at - 1] == '\'';
 }
 
 void netrc_machine(Scan& scan, std::size_t begin, std::size_t end) {
