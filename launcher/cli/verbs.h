@@ -6,6 +6,7 @@
 
 namespace agentbox::cli {
 
+int approve(const Arguments& arguments);
 int check(const Arguments& arguments);
 int doctor(const Arguments& arguments);
 int explain(const Arguments& arguments);

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -19,6 +20,7 @@
 #include "launcher/control/directory.h"
 #include "launcher/control/roster.h"
 #include "launcher/control/server.h"
+#include "launcher/session/approvals.h"
 #include "launcher/session/desk.h"
 #include "launcher/session/environment.h"
 #include "launcher/session/history.h"
@@ -159,6 +161,13 @@ terminal::MaskSet mask_set(const std::vector<Released>& released, const RunReque
   return masks;
 }
 
+// Where no scope asks, the reserved key is the command's.
+bool asks(const policy::Policy& policy) {
+  return std::any_of(policy.scopes.begin(), policy.scopes.end(), [](const auto& scope) {
+    return scope.second.approve.value_or(policy::Approve::kNever) != policy::Approve::kNever;
+  });
+}
+
 terminal::Streams streams(box::Handles& handles) {
   terminal::Streams result;
   result.terminal = std::move(handles.terminal);
@@ -203,6 +212,7 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
   box::Box box = box::Box::start(world.plan());
   raise_descriptor_limit();
   box::Handles handles = box.handles();
+  Approvals approvals(prepared.identity.name, static_cast<bool>(handles.terminal), recorder);
   std::optional<broker::Broker> broker;
   {
     const SignalsBlocked blocked;
@@ -252,7 +262,9 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
     history.record(recorder);
   }
   control::Roster roster;
-  const control::Server control(control::run_directory(), common.session, roster.handlers());
+  control::Handlers handlers = roster.handlers();
+  approvals.add_to(handlers);
+  const control::Server control(control::run_directory(), common.session, std::move(handlers));
   const control::Roster::Place place = roster.enter({.box = common.box,
                                                      .parent = {},
                                                      .scope = common.scope,
@@ -260,7 +272,8 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
                                                      .process = box.process()});
   box.launch(launch);
   BoxProcess process(box, recorder);
-  const int status = terminal::relay(streams(handles), process, masks);
+  const int status = terminal::relay(streams(handles), process, masks, asks(prepared.policy) ? &approvals : nullptr);
+  approvals.queue().close();
   box.kill();
   world.settle();
   recorder.rethrow_failure();

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "launcher/terminal/asking.h"
 #include "launcher/terminal/output.h"
 #include "launcher/terminal/user_terminal.h"
 
@@ -98,11 +99,17 @@ void copy_window_size(int from, int to) {
 
 class Relay {
  public:
-  Relay(Streams streams, Process& process, const MaskSet& masks);
+  Relay(Streams streams, Process& process, const MaskSet& masks, Questions* questions);
   int run();
 
  private:
   bool uses_terminal() const { return master_ >= 0; }
+  bool holds_output() const { return asking_ && asking_->holds_output(); }
+  void end_asking() {
+    if (asking_) {
+      asking_->close();
+    }
+  }
   void wait();
   milliseconds patience() const;
   void take_signals();
@@ -128,6 +135,7 @@ class Relay {
   int master_ = -1;           // owned by its Output
   base::UniqueFd box_input_;  // pipe
   std::unique_ptr<UserTerminal> terminal_;
+  std::optional<Asking> asking_;  // where there is one
   resolver::Secret input_{kInputSize};  // users type secrets
   std::size_t input_begin_ = 0, input_end_ = 0;
   bool reading_ = true, parked_ = false, hung_up_ = false, abandoned_ = false, told_ = false;
@@ -136,7 +144,7 @@ class Relay {
   Clock::time_point active_ = Clock::now(), exited_;
 };
 
-Relay::Relay(Streams streams, Process& process, const MaskSet& masks)
+Relay::Relay(Streams streams, Process& process, const MaskSet& masks, Questions* questions)
     : process_(process),
       user_input_(streams.user_input, Stream::Direction::kRead),
       window_(streams.user_input) {
@@ -149,6 +157,9 @@ Relay::Relay(Streams streams, Process& process, const MaskSet& masks)
       const Stream& output = outputs_[0]->sink();
       terminal_ = std::make_unique<UserTerminal>(
           streams.user_input, output.is_terminal() ? streams.user_output : streams.user_input);
+      if (output.is_terminal()) {
+        asking_.emplace(questions, *terminal_, window_, master_);
+      }
     }
     return;
   }
@@ -167,6 +178,9 @@ Relay::Relay(Streams streams, Process& process, const MaskSet& masks)
 int Relay::run() {
   take_events();
   while (!done()) {
+    if (asking_) {
+      asking_->go_on(*outputs_[0]);
+    }
     wait();
     if (status_) {
       drain();
@@ -204,7 +218,8 @@ milliseconds Relay::patience() const {
   const auto at_most = [&](milliseconds limit) {
     least = least.count() < 0 ? limit : std::min(least, limit);
   };
-  if (uses_terminal() && outputs_[0]->holding()) {
+  const bool held = holds_output();
+  if (uses_terminal() && outputs_[0]->holding() && !held) {
     at_most(kEchoQuiet);
   }
   if (stopped_ || status_) {
@@ -215,6 +230,9 @@ milliseconds Relay::patience() const {
   }
   if (parked_) {
     at_most(kBackgroundRetry);
+  }
+  if (asking_ && asking_->due()) {
+    at_most(std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*asking_->due() - Clock::now())));
   }
   return least;
 }
@@ -231,19 +249,22 @@ void Relay::wait() {
       {input_waiting || !uses_terminal() ? destination : -1,
        static_cast<short>(input_waiting ? POLLOUT : 0), 0},
   };
+  const bool held = holds_output();
   for (const auto& output : outputs_) {
     const bool waiting = output->has_waiting();
-    polled.push_back({output->open() && !waiting && !hung_up_ ? output->source() : -1, POLLIN, 0});
+    polled.push_back(
+        {output->open() && !waiting && !hung_up_ && !held ? output->source() : -1, POLLIN, 0});
     const bool watch = waiting || (output->sink().reports_loss() && output->open());
     polled.push_back({watch && !output->sink_lost() ? output->sink().descriptor() : -1,
                       static_cast<short>(waiting ? POLLOUT : 0), 0});
   }
+  polled.push_back({asking_ ? asking_->changed() : -1, POLLIN, 0});
   const int ready = poll(polled.data(), polled.size(), static_cast<int>(patience().count()));
   if (ready < 0 && errno != EINTR) {
     base::check(-1, "wait for", "the command");
   }
   if (ready <= 0) {
-    if (uses_terminal()) {
+    if (uses_terminal() && !held) {
       outputs_[0]->release_echo();
       outputs_[0]->push();
       hung_up_ = false;
@@ -270,6 +291,9 @@ void Relay::wait() {
       take_output(output);
     }
     note_output(output);
+  }
+  if (polled.back().revents != 0) {
+    asking_->take_change();
   }
   if (polled[1].revents != 0) {
     take_events();
@@ -298,7 +322,7 @@ void Relay::take_output(Output& output) {
 
 // Tells the user's terminal what there will be to restore, and the command of a user who left.
 void Relay::note_output(Output& output) {
-  if (terminal_ && output.filter()) {
+  if (terminal_ && output.filter() && !holds_output()) {
     terminal_->note_modes(output.filter()->modes());
     terminal_->note_open_string(output.filter()->inside_string());
     if (output.filter()->queries() > 0) {
@@ -317,6 +341,16 @@ void Relay::take_input() {
   if (count > 0) {
     input_begin_ = 0;
     input_end_ = static_cast<std::size_t>(count);
+    if (asking_) {
+      bool key = false;
+      input_end_ = asking_->take(input_.reveal().substr(0, input_end_), key);
+      if (key) {
+        data[input_end_++] = kReservedKey;
+      }
+      if (input_end_ == 0) {
+        return;
+      }
+    }
     if (uses_terminal()) {
       outputs_[0]->masker().typed(input_.reveal().substr(0, input_end_));
     }
@@ -376,6 +410,7 @@ void Relay::take_events() {
     switch (event->change) {
       case Process::Change::kStopped:
         stopped_ = Clock::now();
+        end_asking();
         break;
       case Process::Change::kContinued:
         stopped_.reset();
@@ -385,6 +420,7 @@ void Relay::take_events() {
         exited_ = Clock::now();
         hung_up_ = false;
         reading_ = false;
+        end_asking();
         close_input();
         break;
     }
@@ -427,6 +463,9 @@ void Relay::take_signal(int number) {
     case SIGWINCH:
       if (uses_terminal()) {
         copy_window_size(window_, master_);
+      }
+      if (asking_) {
+        asking_->redraw();
       }
       return;
     case SIGCONT:
@@ -487,8 +526,8 @@ void adopt_settings(int user_input, int terminal) {
   copy_window_size(user_input, terminal);
 }
 
-int relay(Streams streams, Process& process, const MaskSet& masks) {
-  return Relay(std::move(streams), process, masks).run();
+int relay(Streams streams, Process& process, const MaskSet& masks, Questions* questions) {
+  return Relay(std::move(streams), process, masks, questions).run();
 }
 
 }  // namespace agentbox::terminal

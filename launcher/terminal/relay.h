@@ -7,6 +7,7 @@
 
 #include "base/unique_fd.h"
 #include "launcher/terminal/masker.h"
+#include "launcher/terminal/questions.h"
 
 namespace agentbox::terminal {
 
@@ -47,6 +48,8 @@ void adopt_settings(int user_input, int terminal);
 // Must run in the main thread; signals it handles (those above, SIGCONT, SIGWINCH) must be blocked
 // in all others. SIGPIPE is ignored meanwhile. Throws base::Error; whatever `process` throws
 // passes.
-int relay(Streams streams, Process& process, const MaskSet& masks);
+// With `questions` and a user at a terminal, Ctrl-] is taken out of what the user types: it leads to
+// the first of them (docs/approvals.md).
+int relay(Streams streams, Process& process, const MaskSet& masks, Questions* questions = nullptr);
 
 }  // namespace agentbox::terminal

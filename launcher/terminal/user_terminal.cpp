@@ -40,15 +40,22 @@ UserTerminal::UserTerminal(int input, int output) : input_(input), output_(outpu
 
 UserTerminal::~UserTerminal() {
   if (!suspended_) {
-    if (open_string_) {
-      write_to(output_, "\033\\");
-    }
+    end_string();
     switch_off(guard_->state().modes.load(),
                [this](std::string_view text) { write_to(output_, text); });
     if (queried_) {
       swallow_answers();
     }
     suspend();
+  }
+}
+
+void UserTerminal::show(std::string_view text) const { write_to(output_, text); }
+
+void UserTerminal::end_string() {
+  if (open_string_) {
+    write_to(output_, "\033\\");
+    open_string_ = false;
   }
 }
 

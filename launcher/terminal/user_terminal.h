@@ -4,6 +4,7 @@
 #include <termios.h>
 
 #include <optional>
+#include <string_view>
 
 #include "launcher/terminal/guard.h"
 
@@ -31,6 +32,11 @@ class UserTerminal {
   // A string sequence (an image) has begun and not ended.
   void note_open_string(bool open) { open_string_ = open; }
   void note_query() { queried_ = true; }
+
+  // Writes a text of agentbox's own; waits for a terminal that is slow.
+  void show(std::string_view text) const;
+  // Ends an image that the command has begun.
+  void end_string();
 
  private:
   void swallow_answers();

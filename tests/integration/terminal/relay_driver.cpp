@@ -1,9 +1,11 @@
 // Runs a command behind relay() with no box around it:
-//   relay_driver [--pipes] [--mask NAME=VALUE]… -- COMMAND [ARGUMENT]…
+//   relay_driver [--pipes] [--mask NAME=VALUE]… [--ask LINE]… [--answers FILE] -- COMMAND [ARGUMENT]…
+// Each --ask waits for an answer, which is noted in FILE: "NUMBER yes".
 // Ends as a shell says it: the command's exit status, or 128 and its signal.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -11,6 +13,8 @@
 
 #include <cstdio>
 #include <cstring>
+#include <fstream>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -98,13 +102,49 @@ class Child : public Process {
   _exit(0);
 }
 
+class Asked : public agentbox::terminal::Questions {
+ public:
+  Asked(std::vector<std::string> lines, std::string answers)
+      : lines_(std::move(lines)),
+        answers_(std::move(answers)),
+        changed_(static_cast<int>(check(eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"))) {}
+  int changed() const override { return changed_.get(); }
+  std::optional<agentbox::terminal::Question> first() override {
+    if (next_ == lines_.size()) {
+      return std::nullopt;
+    }
+    return agentbox::terminal::Question{.id = next_ + 1,
+                                        .title = "question " + std::to_string(next_ + 1),
+                                        .lines = {lines_[next_]},
+                                        .others = lines_.size() - next_ - 1};
+  }
+  void answer(std::uint64_t id, bool yes) override {
+    std::ofstream(answers_, std::ios::app) << id << (yes ? " yes\n" : " no\n");
+    next_ = id;
+    const std::uint64_t one = 1;
+    check(write(changed_.get(), &one, sizeof one), "write");
+  }
+
+ private:
+  std::vector<std::string> lines_;
+  std::string answers_;
+  UniqueFd changed_;
+  std::size_t next_ = 0;
+};
+
 int run(int argc, char** argv) {
   bool pipes = false;
+  std::vector<std::string> questions;
+  std::string answers = "/dev/null";
   agentbox::terminal::MaskSet masks;
   int i = 1;
   for (; i < argc && std::strcmp(argv[i], "--") != 0; ++i) {
     if (std::strcmp(argv[i], "--pipes") == 0) {
       pipes = true;
+    } else if (std::strcmp(argv[i], "--ask") == 0 && i + 1 < argc) {
+      questions.push_back(argv[++i]);
+    } else if (std::strcmp(argv[i], "--answers") == 0 && i + 1 < argc) {
+      answers = argv[++i];
     } else if (std::strcmp(argv[i], "--mask") == 0 && i + 1 < argc) {
       const std::string mask = argv[++i];
       const std::size_t at = mask.find('=');
@@ -158,7 +198,12 @@ int run(int argc, char** argv) {
   }
   close(reports[1]);
   Child child(process, UniqueFd(reports[0]), streams.terminal.get());
-  const int status = agentbox::terminal::relay(std::move(streams), child, masks);
+  std::optional<Asked> asked;
+  if (!questions.empty()) {
+    asked.emplace(questions, answers);
+  }
+  const int status = agentbox::terminal::relay(std::move(streams), child, masks,
+                                               asked ? &*asked : nullptr);
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
