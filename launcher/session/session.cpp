@@ -25,8 +25,8 @@
 #include "launcher/session/environment.h"
 #include "launcher/session/history.h"
 #include "launcher/session/leases.h"
-#include "launcher/session/prepared.h"
 #include "launcher/session/paths.h"
+#include "launcher/session/prepared.h"
 #include "launcher/session/program.h"
 #include "launcher/session/review.h"
 #include "launcher/session/store.h"
@@ -118,19 +118,16 @@ void harden() {
 
 bool has_terminal() { return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1; }
 
-bool speaks(const RunRequest& request) {
-  return !request.quiet && ::isatty(STDERR_FILENO) == 1;
-}
+bool speaks(const RunRequest& request) { return !request.quiet && ::isatty(STDERR_FILENO) == 1; }
 
 void say_start(const std::string& id, const RunRequest& request, const Project& project,
                const policy::Policy& policy, Tier tier, std::size_t secrets) {
   if (!speaks(request)) {
     return;
   }
-  std::fprintf(stderr,
-               "agentbox: session %s, scope %s, %zu secret%s, project %s (%s), %s\n",
-               id.c_str(), base::printable(request.scope).c_str(), secrets,
-               secrets == 1 ? "" : "s", base::printable(project.root).c_str(),
+  std::fprintf(stderr, "agentbox: session %s, scope %s, %zu secret%s, project %s (%s), %s\n",
+               id.c_str(), base::printable(request.scope).c_str(), secrets, secrets == 1 ? "" : "s",
+               base::printable(project.root).c_str(),
                tier == Tier::kLive ? "live view" : "masks: weaker than the live view",
                policy.network.empty() ? "no network" : "listed hosts only");
 }
@@ -223,8 +220,7 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
 
   resolver::Resolver resolver = make_resolver(prepared.project);
   Leases leases(resolver, recorder);
-  const std::vector<Released> released =
-      release(std::move(grants), resolver, recorder);
+  const std::vector<Released> released = release(std::move(grants), resolver, recorder);
   {
     const SignalsBlocked blocked;
     leases.keep();
@@ -243,8 +239,7 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
   box::Launch launch;
   launch.arguments = request.command;
   launch.program = program;
-  launch.environment = environment_block(
-      variables, released);
+  launch.environment = environment_block(variables, released);
   box.wait_ready();
   {
     const SignalsBlocked blocked;
@@ -283,9 +278,8 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
 // All that exists while the box does; a layer is mounted until this returns.
 int run_in_world(const RunRequest& request, const Prepared& prepared, const Decisions& decisions,
                  std::optional<review::Layer>& layer) {
-  std::vector<Grant> grants =
-      collect_grants(prepared.policy, request.scope, prepared.project, prepared.layers.templates,
-                     request.env_files);
+  std::vector<Grant> grants = collect_grants(prepared.policy, request.scope, prepared.project,
+                                             prepared.layers.templates, request.env_files);
   const Tier tier = choose_tier(prepared.policy, request.view, request.review);
   if (prepared.policy.history == policy::History::kFilter) {
     require_filterable(tier, request.review);
@@ -301,10 +295,10 @@ int run_in_world(const RunRequest& request, const Prepared& prepared, const Deci
     }
   }
   const char* search_path = std::getenv("PATH");
-  const std::string program = find_program(
-      request.command.front(), search_path == nullptr ? "" : search_path,
-      prepared.project.working_directory,
-      [&](const std::string& path) { return world.shows(path); });
+  const std::string program =
+      find_program(request.command.front(), search_path == nullptr ? "" : search_path,
+                   prepared.project.working_directory,
+                   [&](const std::string& path) { return world.shows(path); });
   if (request.review) {
     layer.emplace(review::Layer::create(
         review_directory(), review_manifest(prepared, request, common.session, world.parts())));
@@ -317,9 +311,8 @@ int run_in_world(const RunRequest& request, const Prepared& prepared, const Deci
   start.reason = std::string("files: ") + tier_name(tier);
   recorder.write(std::move(start));
   try {
-    const int status =
-        drive(request, prepared, std::move(grants), world, tier, program, common, recorder,
-              history);
+    const int status = drive(request, prepared, std::move(grants), world, tier, program, common,
+                             recorder, history);
     audit::Record end = session_record("end");
     end.reason = "exit status " + std::to_string(exit_status(status));
     recorder.write(std::move(end));

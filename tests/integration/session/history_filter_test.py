@@ -9,8 +9,8 @@ from sandbox import AGENTBOX, SessionTest
 TOKEN = "ghp_" + "q7Rk2VxN9sLw4TzB8yHd3JmCf6PaGe0UtWiZ"
 CANARY = "hunter2-canary"
 
-# Reads all that can be read below the directories given, and looks for the words: as they stand, and
-# in whatever can be inflated from any place that looks like the beginning of a zlib stream.
+# Reads all that can be read below the directories given, and looks for the words: as they stand,
+# and in whatever can be inflated from any place that looks like the beginning of a zlib stream.
 SEARCH = textwrap.dedent("""
     import os, re, sys, zlib
     words = [word.encode() for word in sys.argv[1].split(",")]
@@ -138,8 +138,8 @@ class HistoryFilter(SessionTest):
         self.leave_secrets(packed)
         before, refs = self.objects(), self.refs()
         words = f"{CANARY},{TOKEN[:-4]}"
-        search = (f"python3 search.py {words} .git /run/agentbox; git clone -q . /tmp/c 2>/dev/null;"
-                  f"python3 search.py {words} /tmp")
+        search = (f"python3 search.py {words} .git /run/agentbox;"
+                  f"git clone -q . /tmp/c 2>/dev/null; python3 search.py {words} /tmp")
         self.choose("warn")
         for blob in self.blobs:  # the control
             status, output = self.in_box(f"git cat-file blob {blob}")
@@ -267,8 +267,8 @@ class HistoryFilter(SessionTest):
 
     def test_objects_cannot_be_moved_from_their_place(self):
         self.leave_secrets(packed=True)
-        status, output = self.in_box("mv .git/objects .git/o; mv .git/objects/pack .git/p;"
-                                     "mv .git x; ln .git/objects/pack/*.pack y; ls .git/objects/pack/")
+        _, output = self.in_box("mv .git/objects .git/o; mv .git/objects/pack .git/p; mv .git x;"
+                                "ln .git/objects/pack/*.pack y; ls .git/objects/pack/")
         self.assertNotIn(".pack\n", output.rsplit(":", 1)[-1])
         self.assertTrue(list((self.project / ".git/objects/pack").glob("*.pack")))
 
@@ -307,7 +307,7 @@ class HistoryFilter(SessionTest):
         for _ in range(2):
             result = self.agentbox("run", "--", "true")
             self.assertEqual(result.returncode, 0, result.stderr)
-            self.assertRegex(result.stderr.decode(), r"agentbox: \d secrets in git history left out")
+            self.assertIn(b" secrets in git history left out (agentbox scan", result.stderr)
         state = self.home / ".local/state/agentbox/history/filtered"
         self.assertEqual(len(list(state.iterdir())), 1)
         self.assertTrue(any("left out" in record["outcome"] for record in self.records()
@@ -315,6 +315,45 @@ class HistoryFilter(SessionTest):
         self.git("repack", "-q", "-adf", "--depth=3")
         self.agentbox("run", "--", "true")
         self.assertEqual(len(list(state.iterdir())), 1)
+
+    def nested(self):
+        """Other repositories below the project with the same secrets: what leads to them."""
+        self.git("clone", "-q", ".", "linked-objects")
+        self.git("clone", "-q", "--no-local", ".", "packed-objects")
+        self.git("clone", "-q", "--bare", ".", "bare.git")
+        self.git("worktree", "add", "-q", "--detach", "tree")
+        self.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add",
+                 str(self.project / "bare.git"), "part")
+        return ("-C linked-objects", "-C packed-objects", "-C bare.git", "-C tree", "-C part",
+                "--git-dir=.git/modules/part")
+
+    def test_other_repositories_of_the_project_are_filtered_too(self):
+        self.leave_secrets(packed=True)
+        places = self.nested()
+        for choice, status in (("warn", 0), ("filter", 128)):
+            self.choose(choice)
+            for place in places:
+                with self.subTest(choice=choice, place=place):
+                    result, output = self.in_box(f"git {place} cat-file blob {self.env}")
+                    self.assertEqual(result, status, output)
+                    self.assertEqual(CANARY in output, choice == "warn", output)
+        _, output = self.in_box(f"python3 search.py {CANARY},{TOKEN[:-4]} . /run/agentbox")
+        self.assertIn("searched True True", output)
+        self.assertNotIn("FOUND", output)
+        # Nor does a fetch from one of them into another bring it.
+        _, output = self.in_box(
+            f"git fetch -q ./packed-objects {self.with_env}; git -C tree fetch -q ../bare.git;"
+            f"git cat-file blob {self.env}")
+        self.assertNotIn(CANARY, output)
+        self.fsck()
+
+    def test_a_partial_clone_is_refused(self):
+        self.leave_secrets(packed=True)
+        self.git("config", "remote.origin.promisor", "true")
+        result = self.agentbox("run", "--", "touch", "started")
+        self.assertEqual(result.returncode, 77, result.stderr)
+        self.assertIn(b"is a partial clone", result.stderr)
+        self.assertFalse((self.project / "started").exists())
 
     def test_a_linked_worktree(self):
         self.leave_secrets(packed=True)

@@ -1,11 +1,13 @@
 """What a session says of secrets in a project's git history, and what `history` makes of them."""
 import json
+import pathlib
 import subprocess
 
 from sandbox import SessionTest
 
 # Looks like a token of GitHub's; put together here, so that no scanner takes this file for a leak.
 TOKEN = "ghp_" + "q7Rk2VxN9sLw4TzB8yHd3JmCf6PaGe0UtWiZ"
+SCHEMA = pathlib.Path(__file__).parents[3] / "docs/history.schema.json"
 LINE = "agentbox: {} in git history (agentbox scan --history)\n"
 
 
@@ -139,6 +141,19 @@ class History(SessionTest):
             self.assertNotIn(TOKEN, output)
         # What it has noted down serves the next launch too.
         self.assertIn(b"4 secrets in git history", self.start().stderr)
+
+    def test_json_is_what_the_schema_says(self):
+        try:
+            import jsonschema
+        except ImportError:
+            self.skipTest("python3-jsonschema is not installed")
+        self.leave_secrets()
+        self.git("commit", "-qm", f"it was {TOKEN}", "--allow-empty")
+        report = json.loads(self.agentbox("scan", "--history", "--json").stdout)
+        schema = json.loads(SCHEMA.read_text())
+        jsonschema.validate(report, schema)
+        with self.assertRaises(jsonschema.ValidationError):
+            jsonschema.validate({**report, "value": 1}, schema)
 
     def test_scan_refuses_what_makes_no_sense(self):
         for options in (("--sarif",), ("tracked",)):
