@@ -32,7 +32,8 @@ Word next_word(std::string_view text, std::size_t at, std::size_t limit) {
 }
 
 // Pairs of words up to the password.
-void netrc_words(Scan& scan, std::size_t at) {
+// `quote`: what stands in front of it all, or a blank.
+void netrc_words(Scan& scan, std::size_t at, char quote) {
   const std::string_view text = scan.text;
   constexpr std::size_t kMost = 1024;
   const std::size_t limit = std::min(text.size(), at + kMost);
@@ -41,6 +42,9 @@ void netrc_words(Scan& scan, std::size_t at) {
     const Word key = next_word(text, at, limit);
     const std::string_view name = text.substr(key.begin, key.end - key.begin);
     const Word value = next_word(text, key.end, limit);
+    if (text.substr(value.begin, value.end - value.begin).starts_with("%")) {
+      return;  // to be filled in
+    }
     if (name == "login" || name == "user" || name == "account" || name == "port") {
       login = true;
     } else if (name == "password" && (login || scan.path.netrc)) {
@@ -49,6 +53,9 @@ void netrc_words(Scan& scan, std::size_t at) {
         ++from;
         --to;
       }
+      // Of a command that writes the file, in a string: the string ends, too.
+      const std::string_view rest = text.substr(from, to - from);
+      to = scan.path.netrc ? to : from + std::min(rest.find(quote), rest.size());
       const std::string_view password = text.substr(from, to - from);
       if (!is_reference(password) && !is_placeholder(password) &&
           (scan.path.netrc || (!is_marked_word(password) && scan.counts(from, to)))) {
@@ -69,14 +76,16 @@ bool starts_word(const Scan& scan, std::size_t at) {
 
 void netrc_machine(Scan& scan, std::size_t begin, std::size_t end) {
   if (starts_word(scan, begin)) {
-    netrc_words(scan, next_word(scan.text, end, std::min(scan.text.size(), end + 256)).end);
+    netrc_words(scan, next_word(scan.text, end, std::min(scan.text.size(), end + 256)).end,
+                begin > 0 ? scan.text[begin - 1] : ' ');
   }
 }
 
 // It has no host.
 void netrc_default(Scan& scan, std::size_t begin, std::size_t) {
   if (starts_word(scan, begin)) {
-    netrc_words(scan, begin + std::string_view("default").size());
+    netrc_words(scan, begin + std::string_view("default").size(),
+                begin > 0 ? scan.text[begin - 1] : ' ');
   }
 }
 
