@@ -87,6 +87,7 @@ def again_and_again(command):  # what changes outside may be seen a moment later
     return f"for _ in 1 2 3 4 5 6; do {command}; sleep 0.25; done"
 
 
+FILTER = '{"version": 1, "history": "filter"}\n'
 HOOK = ".git/hooks/pre-commit"
 CASES = (
     Case("`.env` itself", "cat .env", before=lambda place: place.write(".env")),
@@ -107,6 +108,8 @@ CASES = (
     Case("`config.bak` with a cloud key", "cat config.bak", unlisted="config.bak",
          before=lambda place: place.write("config.bak", f"aws_secret_access_key={place.secret}\n")),
     Case("secret in git's history", "git show HEAD~1:.env", before=commit_and_remove),
+    Case("the same, with agentbox's `\"history\": \"filter\"`", "git show HEAD~1:.env",
+         before=lambda place: (commit_and_remove(place), place.write("agentbox.json", FILTER))),
     Case("launcher's environment, by `/proc/*/environ`", "cat /proc/[0-9]*/environ",
          environment=True),
     Case("token in the caller's environment", f"printenv {TOKEN}", environment=True),

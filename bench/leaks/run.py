@@ -70,7 +70,8 @@ def judge(place, case, output):
             return "refused", ""
     if b"*" * len(place.secret) in output:
         return "redacted", ""
-    return "absent" if b"No such file" in output or case.environment else "empty", ""
+    missing = b"No such file" in output or b"left-out-by-agentbox" in output
+    return "absent" if missing or case.environment else "empty", ""
 
 
 def cell(tool, case, directory):
