@@ -104,7 +104,11 @@ std::size_t FileServer::read_judged(const Opened& file, const NodePtr& node,
   char* const text = buffer - (offset - from);
   const std::size_t have = read_at(fd, text, static_cast<std::size_t>(end + kReach - from), from);
   const auto before = static_cast<std::size_t>(offset - from);
-  const std::size_t length = have <= before ? 0 : std::min(size, have - before);
+  if (have <= before) {  // past the end: nothing is sent of what was read before it
+    ::explicit_bzero(text, have);
+    return 0;
+  }
+  const std::size_t length = std::min(size, have - before);
   if (take_out_secrets(file, node, decision, {text, have}, buffer, length) && settled &&
       Verdicts::State(inode_of(fd), state.digest) == state) {
     verdicts_.note_clean(state, start, static_cast<std::size_t>(end - start));
