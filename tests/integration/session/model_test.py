@@ -40,8 +40,12 @@ class Difference(AssertionError):
 
 
 class Secret:
-    def __init__(self, text, value):
+    def __init__(self, number, text, value):
+        self.number = number
         self.text, self.value = text.encode(), value.encode()  # as it is written, and the secret bytes in it
+        lines = self.value.split(b"\n")
+        lines += [base64.b64encode(b"\0" * shift + line)[4:-4] for line in lines for shift in range(3)]
+        self.needles = [line[at:at + NEEDLE] for line in lines for at in range(0, len(line) - NEEDLE + 1, 4)]
 
 
 class Model:
@@ -51,14 +55,16 @@ class Model:
         self.project, self.random = project, random.Random(seed)
         self.ways = random.Random(seed)  # of reading, as often as the box takes to see a change
         self.secrets = []  # never to be read in the box
+        self.added = 0
         self.ever = set()  # texts and values of these, and of those that were taken off the list
         self.stars = set()  # texts in whose place stars may stand
         self.own = set()  # files that the box made and that nobody else has touched
         self.was_own = set()
+        self.second_names = set()  # files that were hidden for another of their names
         self.marked = set()  # paths and files at which a secret has stood: the box may not change them any more
         self.held = {}
         self.known = {}  # digest: bytes
-        self.clean = set()  # digests without a secret
+        self.clean = {}  # digest: as many secrets were looked for in it and not found
         self.history = []
         self.clock = time.time_ns()
 
@@ -73,6 +79,7 @@ class Model:
         return "".join(line + "\n" for line in lines)
 
     def add(self, secret):
+        self.added += 1
         self.secrets.append(secret)
         self.ever |= {secret.text, secret.value}
 
@@ -88,14 +95,14 @@ class Model:
             lambda: ("-----BEGIN PRIVATE " + "KEY-----\n{}\n-----END PRIVATE KEY-----",
                      "\n".join("MIIEv" + w(59) for _ in range(5))),
         ])()
-        made = Secret(text.format(value), value)
+        made = Secret(self.added, text.format(value), value)
         self.add(made)
         return made.text.decode() + "\n"
 
     def word_of_hidden_file(self):
         """One that only the name of its file tells."""
         value = self.word(24)
-        made = Secret(f"WORD_{len(self.secrets)}={value}", value)
+        made = Secret(self.added, f"WORD_{self.added}={value}", value)
         self.add(made)
         return made.text.decode() + "\n"
 
@@ -159,9 +166,10 @@ class Model:
             return "mkdir", [r.choice(DIRECTORIES[1:])[:-1], 0o755]
         if kind == "rmdir":
             return "rmdir", [r.choice(DIRECTORIES[1:])[:-1]]
-        if kind == "chmod":
-            return "chmod", [self.existing(tree), r.choice((0o644, 0o600, 0o755, 0o640))]
-        return "truncate", [self.existing(tree), 0]
+        path = self.existing(tree)
+        if kind == "truncate" or (path in tree.nodes and tree.nodes[path].kind == "d"):
+            return "truncate", [path, 0]
+        return "chmod", [path, r.choice((0o644, 0o600, 0o755, 0o640))]
 
     def inside_only(self, tree):
         r = self.random
@@ -234,10 +242,13 @@ class Model:
                 self.secrets = [s for s in self.secrets
                                 if not s.text.startswith(b"WORD_") or s.value.decode() in self.launched
                                 or s.value not in node.data]
-            if any(s.value in node.data for s in self.secrets) or any(s in node.data for s in self.stars):
-                self.marked |= {path, node.identity}
             if now.hidden(path):
                 self.marked |= {path, node.identity}
+                if not Tree.hidden_name(path, False):
+                    self.second_names.add(node.identity)
+            elif (old := before.nodes.get(path)) is None or old is node or old.data != node.data:
+                if any(s.value in node.data for s in self.secrets) or any(s in node.data for s in self.stars):
+                    self.marked |= {path, node.identity}
 
     def inside(self):
         before = Tree.on_disk(self.project)
@@ -281,14 +292,22 @@ class Model:
                 after.put(mine, arguments[1], arguments[2].encode())
             return after
         if what == "link_of_held":
+            if before.through_link(os.path.dirname(arguments[1])):
+                return None
             mine = next(n for n in after.nodes.values() if n.identity == self.held[arguments[0]].identity)
             after.nodes[arguments[1]] = mine
             return after
+        if any(before.through_link(a if what == "chmod" else os.path.dirname(a)) for a in self.paths(what, arguments)):
+            return None
         try:
             after.apply(what, arguments)
         except Refused as refused:
             raise Loss(f"{what} {arguments} succeeded in the box; on the disk it is {refused}") from None
         return after
+
+    @staticmethod
+    def paths(what, arguments):
+        return arguments[:2] if what in ("rename", "link") else arguments[1:] if what == "symlink" else arguments[:1]
 
     def ordinary(self, before, what, arguments):
         """Whether the box may do it without a doubt: all that it names is seen, and no secret is near."""
@@ -298,10 +317,7 @@ class Model:
             before.copied().apply(what, arguments)
         except Refused:
             return False
-        paths = [a for a in arguments if isinstance(a, str)][:2 if what in ("rename", "link") else 1]
-        if what == "symlink":
-            paths = [arguments[1]]
-        for path in paths:
+        for path in self.paths(what, arguments):
             if Tree.hidden_name(path, True) or Tree.hidden_name(path, False):
                 return False
             node = before.nodes.get(path)
@@ -318,18 +334,13 @@ class Model:
         return self.known[digest]
 
     def require_no_leak(self, digest, where):
-        if digest in self.clean:
-            return
-        data = self.bytes_of(digest)
-        for secret in self.secrets:
-            for line in secret.value.split(b"\n"):
-                parts = [line]
-                for shift in range(3):
-                    parts.append(base64.b64encode(b"\0" * shift + line)[4:-4])
-                for part in parts:
-                    for at in range(0, max(1, len(part) - NEEDLE + 1), 4):
-                        if part[at:at + NEEDLE] in data:
-                            raise Leak(f"{where}: a part of {secret.text!r}")
+        looked_for = self.clean.get(digest, 0)
+        if looked_for < self.added:
+            data = self.bytes_of(digest)
+            for secret in self.secrets:
+                if secret.number >= looked_for and any(needle in data for needle in secret.needles):
+                    raise Leak(f"{where}: a part of {secret.text!r}")
+            self.clean[digest] = self.added
 
     def masked(self, data, real):
         """`data` with stars in all the places where they may stand in the box's view of `real`."""
@@ -358,6 +369,8 @@ class Model:
             elif node.identity in self.own and its is None:
                 if not Tree.hidden_name(path, False):
                     return f"{path} is the box's own and not there"
+            elif its is None and node.identity in self.second_names:
+                pass  # an older listing may lack it
             elif its is None or its[0] != node.kind:
                 return f"{path} is {node.kind} and is seen as {its}"
             elif node.kind == "l" and its[1].encode() != node.data:
@@ -381,8 +394,6 @@ class Model:
         for path, its in view["tree"].items():
             if its[0] == "f":
                 self.require_no_leak(its[2], path)
-        digests = {its[2] for its in view["tree"].values() if its[0] == "f"}
-        self.clean |= digests | set(view["direct"].values()) | set(view["held"].values())
         return view
 
     def agree(self):
@@ -412,10 +423,7 @@ class Model:
     def run(self, steps):
         self.agree()
         for step in range(1, steps + 1):
-            count = len(self.secrets)
             (self.outside if self.random.random() < 0.5 else self.inside)()
-            if len(self.secrets) > count:
-                self.clean.clear()  # they were not looked for yet
             self.look([self.path() for _ in range(8)])
             if step % 60 == 0:
                 self.agree()

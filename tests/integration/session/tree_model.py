@@ -2,6 +2,7 @@
 import copy
 import errno
 import fnmatch
+import functools
 import os
 import stat
 
@@ -67,6 +68,7 @@ class Tree:
                                      if its is node))
 
     @staticmethod
+    @functools.cache
     def hidden_name(path, directory):
         parts = path.split("/")
         return any(part in HIDDEN_DIRECTORIES for part in (parts if directory else parts[:-1])) or any(
@@ -75,10 +77,20 @@ class Tree:
     def links(self, node):
         return [path for path, its in self.nodes.items() if its is node]
 
+    def through_link(self, path):
+        """Whether a symbolic link stands in the path, so that it is about another one."""
+        parts = path.split("/")
+        return any(node is not None and node.kind == "l"
+                   for node in (self.nodes.get("/".join(parts[:i])) for i in range(1, len(parts) + 1)))
+
     # What an operation makes of it. All raise Refused and leave everything as it is, or succeed.
 
     def copied(self):
-        return copy.deepcopy(self)  # keeps what is one Node one
+        made, nodes = Tree(), {}
+        for path, node in self.nodes.items():
+            made.nodes[path] = nodes.setdefault(id(node), None) or copy.copy(node)
+            nodes[id(node)] = made.nodes[path]  # what is one Node stays one
+        return made
 
     def get(self, path):
         parts = path.split("/")
@@ -194,8 +206,6 @@ class Tree:
         node = self.get(path)
         if node is None:
             raise Refused(errno.ENOENT)
-        if node.kind == "l":  # changes what it leads to
-            target = os.path.normpath(os.path.join(os.path.dirname(path), node.data.decode()))
-            self.chmod(target, mode)
-            return
+        if node.kind == "l":
+            raise Refused(errno.ELOOP)
         node.mode = mode
