@@ -355,6 +355,17 @@ class HistoryFilter(SessionTest):
         self.assertIn(b"is a partial clone", result.stderr)
         self.assertFalse((self.project / "started").exists())
 
+    def test_sha256_objects_are_refused(self):
+        other = self.project / "other"
+        self.git("init", "-q", "--object-format=sha256", str(other))
+        self.write(".env", f"A={CANARY}\n", base=other)
+        self.git("add", "-f", ".env", cwd=other)
+        self.git("commit", "-qm", "with .env", cwd=other)
+        result = self.agentbox("run", "--", "touch", "started")
+        self.assertEqual(result.returncode, 77, result.stderr)
+        self.assertIn(b"has SHA-256 objects", result.stderr)
+        self.assertFalse((self.project / "started").exists())
+
     def test_a_linked_worktree(self):
         self.leave_secrets(packed=True)
         linked = self.place / "linked"
