@@ -167,7 +167,7 @@ class Model:
         if kind == "rmdir":
             return "rmdir", [r.choice(DIRECTORIES[1:])[:-1]]
         path = self.existing(tree)
-        if kind == "truncate" or (path in tree.nodes and tree.nodes[path].kind == "d"):
+        if kind == "truncate" or (path in tree.nodes and tree.nodes[path].kind != "f"):
             return "truncate", [path, 0]
         return "chmod", [path, r.choice((0o644, 0o600, 0o755, 0o640))]
 
@@ -269,6 +269,10 @@ class Model:
                 raise Difference(f"{what} {arguments}: {answer} in the box; nothing speaks against it outside")
             time.sleep(0.02)
         if answer is None:
+            if what == "rename":  # a path at which there was a secret goes along
+                for a, b in (arguments[:2], arguments[1::-1]):
+                    self.marked |= {b + path[len(a):] for path in self.marked
+                                    if isinstance(path, str) and path.startswith(a + "/")}
             if what == "hold":
                 self.held[arguments[0]] = before.nodes[arguments[1]]
             if what == "write" and arguments[1] & os.O_CREAT and arguments[0] not in before.nodes:
