@@ -350,6 +350,8 @@ constexpr Key<Secret> kSecretKeys[] = {
 constexpr Key<Scope> kScopeKeys[] = {
     {"secrets", [](const JsonNode& node, const std::string& path,
                    Scope& scope) { scope.secrets = read_names(node, path, "the secret"); }},
+    {"request", [](const JsonNode& node, const std::string& path,
+                   Scope& scope) { scope.request = read_names(node, path, "the secret"); }},
     {"spawn", [](const JsonNode& node, const std::string& path,
                  Scope& scope) { scope.spawn = read_names(node, path, "the scope"); }},
     {"network", [](const JsonNode& node, const std::string& path,

@@ -81,6 +81,7 @@ enum class Approve { kNever, kSession, kEach };
 struct Scope {
   std::string name;
   std::vector<std::string> secrets, spawn;
+  std::vector<std::string> request;  // secrets that it gets only when it asks for them
   std::optional<std::vector<Pattern>> network;
   std::optional<Approve> approve;
   Place place;

@@ -163,7 +163,7 @@ Json canonical(const Policy& policy) {
   }
   Json scopes = Json::object();
   for (const auto& [name, scope] : policy.scopes) {
-    scopes[name] = {scope.secrets, scope.spawn, scope.network ? canonical(*scope.network) : Json(),
+    scopes[name] = {scope.secrets, scope.request, scope.spawn, scope.network ? canonical(*scope.network) : Json(),
                     canonical(scope.approve)};
   }
   return {
@@ -322,6 +322,9 @@ Policy Merger::finish() {
   const std::vector<std::string> scopes = keys_of(policy.scopes);
   for (auto& [name, scope] : policy.scopes) {
     for (const std::string& secret : scope.secrets) {
+      check_known(scope, "secret", secret, secrets);
+    }
+    for (const std::string& secret : scope.request) {
       check_known(scope, "secret", secret, secrets);
     }
     for (const std::string& child : scope.spawn) {

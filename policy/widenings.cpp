@@ -204,6 +204,16 @@ class Difference {
       // A scope that is new is held against what the session as a whole may do.
       const auto old = before_.scopes.find(name);
       const Scope& given = old == before_.scopes.end() ? main : old->second;
+      for (const std::string& secret : scope.request) {
+        const bool own = document_.secrets.count(secret) != 0;
+        const auto names = {&given.secrets, &given.request};
+        const bool held = std::any_of(names.begin(), names.end(), [&](const auto* list) {
+          return std::find(list->begin(), list->end(), secret) != list->end();
+        });
+        if (!held && (!own || before_.secrets.count(secret) != 0)) {
+          add("scope " + name + ": may ask for secret " + secret, scope.place);
+        }
+      }
       for (const std::string& secret : scope.secrets) {
         const bool own = document_.secrets.count(secret) != 0;  // named already, if it is new
         const bool held =

@@ -25,13 +25,20 @@ struct SecretPlace {
   std::string env, file;  // where it is in the box; either may be empty
 };
 
+// What became of a request for a secret.
+struct Requested {
+  bool ready = false;  // false: on its way, ask again
+  SecretPlace place;   // when it is ready
+};
+
 // What is true of one box, as far as the box may know it.
 struct Context {
   std::string session, box, scope;
   std::string tier;  // what the file view is: "live view", …
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::vector<SecretPlace> secrets;
-  std::vector<std::string> scopes;  // that this scope may spawn
+  std::vector<std::string> on_request;  // names of secrets that this box may ask for
+  std::vector<std::string> scopes;      // that this scope may spawn
   // Why a path or "host:port" (kind: "path" or "host") is as it is, in a sentence; nullopt when
   // this box is not to know. Called on the serving thread.
   std::function<std::optional<std::string>(const std::string& kind, const std::string& subject)>
@@ -39,6 +46,9 @@ struct Context {
   // Asks for a sibling and returns the broker's end of the link to it (spawning.h), over which a
   // refusal comes too. Empty: this box may start none. Called on the serving thread; must not wait.
   std::function<base::UniqueFd(const SpawnRequest& request, Stdio stdio)> spawn;
+  // Where the secret of this name is, or will be. Called on the serving thread, must not wait. What
+  // it throws as base::Error is told to the box: it names nothing outside.
+  std::function<Requested(const std::string& name, const std::string& reason)> request;
   // Every request and refusal, before it is answered; only event, subject, outcome and reason are
   // set. Called on the serving thread. What it throws refuses the request.
   std::function<void(const audit::Record&)> record;

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/encode.h"
+#include "base/error.h"
 #include "base/nearest.h"
 #include "launcher/broker/frame.h"
 
@@ -48,20 +49,24 @@ std::optional<json> status(Call& call, const json& params) {
               {"uptime_ms", std::chrono::duration_cast<std::chrono::milliseconds>(up).count()}};
 }
 
+json place_of(const SecretPlace& secret) {
+  json one = {{"name", secret.name}, {"delivery", secret.delivery}};
+  if (!secret.env.empty()) {
+    one["env"] = secret.env;
+  }
+  if (!secret.file.empty()) {
+    one["file"] = secret.file;
+  }
+  return one;
+}
+
 std::optional<json> list_secrets(Call& call, const json& params) {
   require_no_params(params);
   json secrets = json::array();
   for (const SecretPlace& secret : call.context.secrets) {
-    json one = {{"name", secret.name}, {"delivery", secret.delivery}};
-    if (!secret.env.empty()) {
-      one["env"] = secret.env;
-    }
-    if (!secret.file.empty()) {
-      one["file"] = secret.file;
-    }
-    secrets.push_back(std::move(one));
+    secrets.push_back(place_of(secret));
   }
-  return json{{"secrets", std::move(secrets)}};
+  return json{{"secrets", std::move(secrets)}, {"on_request", call.context.on_request}};
 }
 
 std::optional<json> list_scopes(Call& call, const json& params) {
@@ -146,6 +151,28 @@ std::optional<json> resize(Call& call, const json& params) {
                {"columns", number_of(params, "columns", UINT16_MAX)}});
 }
 
+std::optional<json> request_secret(Call& call, const json& params) {
+  constexpr std::size_t kLongestReason = 1024;
+  const auto name = params.find("name");
+  const auto reason = params.find("reason");
+  if (params.size() != 2 || name == params.end() || !name->is_string() ||
+      reason == params.end() || !reason->is_string() ||
+      reason->get_ref<const std::string&>().size() > kLongestReason) {
+    throw Refusal{"bad_params", "give \"name\" and \"reason\", a string of at most 1024 bytes"};
+  }
+  if (!call.context.request) {
+    throw Refusal{"denied", "this box may not ask for secrets"};
+  }
+  try {
+    const Requested answer =
+        call.context.request(name->get<std::string>(), reason->get<std::string>());
+    return answer.ready ? json{{"state", "ready"}, {"secret", place_of(answer.place)}}
+                        : json{{"state", "pending"}};
+  } catch (const base::Error& error) {
+    throw Refusal{"denied", error.what()};
+  }
+}
+
 struct Entry {
   std::string_view name;
   Method method;
@@ -155,6 +182,7 @@ constexpr std::array kMethods = {
     Entry{"explain", explain},
     Entry{"list_scopes", list_scopes},
     Entry{"list_secrets", list_secrets},
+    Entry{"request_secret", request_secret},
     Entry{"resize", resize},
     Entry{"signal", signal},
     Entry{"spawn", spawn},

@@ -5,10 +5,14 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "launcher/box/box.h"
+#include "launcher/broker/broker.h"
 #include "launcher/broker/client.h"
 #include "launcher/cli/verbs.h"
+#include "launcher/mcp/scoped_run.h"
 #include "launcher/mcp/server.h"
 #include "launcher/mcp/tools.h"
+#include "launcher/session/paths.h"
 
 namespace agentbox::cli {
 
@@ -20,9 +24,11 @@ constexpr Usage kUsage = {
     "agentbox mcp",
     "The MCP server of a box, on standard input and output, for the configuration of an agent "
     "that\n"
-    "runs in one: its tools tell which secrets are here by name and place (never a value), which\n"
-    "scopes may be started, and why a file or host is as it is. Outside a box every tool answers\n"
-    "that this is none.",
+    "runs in one: its tools tell which secrets are here by name and place (never a value), ask "
+    "for\n"
+    "one more, run a command in another scope, and tell why a file or host is as it is. Outside a "
+    "box\n"
+    "every tool answers that this is none.",
     "  claude mcp add agentbox -- agentbox mcp\n"};
 
 base::Error no_box() {
@@ -30,13 +36,24 @@ base::Error no_box() {
                      "start the agent with `agentbox run -- COMMAND`");
 }
 
-mcp::Ask broker_or_nothing(const char* socket) {
-  if (socket == nullptr) {
-    return [](const std::string&, const mcp::Json&) -> mcp::Json { throw no_box(); };
+// Some clients pass only a few variables on to their servers, so the socket is also known by its
+// place. Empty outside a box.
+std::string find_socket() {
+  if (const char* named = std::getenv("AGENTBOX_SOCKET")) {
+    return named;
   }
-  return [path = std::string(socket)](const std::string& method, const mcp::Json& params) {
-    return broker::call(path, method, params);
-  };
+  const std::string usual = session::join(box::kSecretsDirectory, broker::kSocketName);
+  return ::access(usual.c_str(), F_OK) == 0 ? usual : "";
+}
+
+std::vector<mcp::Tool> tools_of(const std::string& socket) {
+  return mcp::box_tools(
+      [socket](const std::string& method, const mcp::Json& params) {
+        return socket.empty() ? throw no_box() : broker::call(socket, method, params);
+      },
+      [socket](const broker::SpawnRequest& request, mcp::Call& call) {
+        return socket.empty() ? throw no_box() : mcp::run_scoped(socket, request, call);
+      });
 }
 
 }  // namespace
@@ -45,8 +62,8 @@ int mcp(const Arguments& arguments) {
   if (!parse_options(kUsage, po::options_description("Options"), {}, {}, arguments)) {
     return 0;
   }
-  const char* socket = std::getenv("AGENTBOX_SOCKET");
-  if (socket == nullptr) {
+  const std::string socket = find_socket();
+  if (socket.empty()) {
     std::fprintf(stderr, "agentbox: %s\n  next: %s\n", no_box().what(), no_box().hint().c_str());
   }
   std::signal(SIGPIPE, SIG_IGN);
@@ -57,8 +74,9 @@ int mcp(const Arguments& arguments) {
        .instructions =
            "You run in a box: secret files do not exist in it, and only listed hosts answer. "
            "list_secrets says which secrets are here and where; explain says why a file or host is "
-           "as it is. Use secrets by the name of their variable or file; never print them."},
-      mcp::box_tools(broker_or_nothing(socket)));
+           "as it is; run_scoped runs a command with the secrets of another scope. Use secrets by "
+           "the name of their variable or file; never print them."},
+      tools_of(socket));
   server.run(STDIN_FILENO, STDOUT_FILENO);
   return 0;
 }

@@ -1,5 +1,10 @@
 #include "launcher/mcp/tools.h"
 
+#include <poll.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
 #include <utility>
 
 #include "base/error.h"
@@ -22,6 +27,8 @@ Json object_schema(Json properties, const std::vector<std::string>& required) {
 
 Json no_arguments() { return object_schema(Json::object(), {}); }
 
+Json names_schema() { return {{"type", "array"}, {"items", {{"type", "string"}}}}; }
+
 Json place_properties() {
   return {{"name", {{"type", "string"}}},
           {"delivery", {{"type", "string"}}},
@@ -42,10 +49,12 @@ Tool list_secrets(const Ask& ask) {
       {.name = "list_secrets",
        .title = "List secrets",
        .text = "Lists the secrets that this box holds: the name of each, and the environment "
-               "variable or file where it is. Never a value. Use a secret by its variable or "
-               "file in a command; do not print it.",
+               "variable or file where it is; on_request names those that request_secret gives. "
+               "Never a value. Use a secret by its variable or file in a command; do not print it.",
        .input = no_arguments(),
-       .output = object_schema({{"secrets", {{"type", "array"}, {"items", secret}}}}, {"secrets"}),
+       .output = object_schema(
+           {{"secrets", {{"type", "array"}, {"items", secret}}}, {"on_request", names_schema()}},
+           {"secrets", "on_request"}),
        .read_only = true},
       [ask](Call& call) {
         Arguments(call.arguments(), {});
@@ -59,8 +68,7 @@ Tool list_scopes(const Ask& ask) {
            .text = "Lists the scopes that this box may start boxes in. Each has secrets, files and "
                    "hosts of its own.",
            .input = no_arguments(),
-           .output = object_schema(
-               {{"scopes", {{"type", "array"}, {"items", {{"type", "string"}}}}}}, {"scopes"}),
+           .output = object_schema({{"scopes", names_schema()}}, {"scopes"}),
            .read_only = true},
           [ask](Call& call) {
             Arguments(call.arguments(), {});
@@ -90,10 +98,96 @@ Tool explain(const Ask& ask) {
           }};
 }
 
+// False: the call was cancelled meanwhile.
+bool wait(Call& call, std::chrono::milliseconds time) {
+  pollfd cancelled = {call.cancelled(), POLLIN, 0};
+  return ::poll(&cancelled, 1, static_cast<int>(time.count())) == 0;
+}
+
+// Resolving may take its time, and a person may have to allow it: asked again until it is there.
+ToolResult wait_for_secret(const Ask& ask, Call& call, const Json& params) {
+  constexpr std::chrono::milliseconds kFirst{100}, kLongest{2000};
+  constexpr std::chrono::minutes kPatience{5};
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  for (auto pause = kFirst;; pause = std::min(2 * pause, kLongest)) {
+    const Json answer = ask("request_secret", params);
+    if (answer.value("state", "") == "ready") {
+      return structured(answer.at("secret"));
+    }
+    if (std::chrono::steady_clock::now() > end) {
+      throw base::Error(base::Status::kFailed, "the secret is still on its way",
+                        "ask for it again later");
+    }
+    call.progress("waiting for the secret");
+    if (!wait(call, pause)) {
+      return {};
+    }
+  }
+}
+
+Tool request_secret(const Ask& ask) {
+  return {
+      {.name = "request_secret",
+       .title = "Request a secret",
+       .text = "Asks for a secret by name. The answer says where it is: the environment "
+               "variable or the file that holds it, never the value. Read the file in the "
+               "command that needs it; do not print it. The request and its reason are logged.",
+       .input =
+           object_schema({{"name", string_schema("the secret's name, as list_secrets tells it")},
+                          {"reason", string_schema("what it is needed for, for the user")}},
+                         {"name", "reason"}),
+       .output = object_schema(place_properties(), {"name", "delivery"}),
+       .read_only = false},
+      [ask](Call& call) {
+        const Arguments arguments(call.arguments(), {"name", "reason"});
+        return wait_for_secret(
+            ask, call, {{"name", arguments.text("name")}, {"reason", arguments.text("reason")}});
+      }};
+}
+
+Tool run_scoped_tool(const Spawn& spawn) {
+  const Json text = {{"type", "string"}};
+  return {
+      {.name = "run_scoped",
+       .title = "Run a command in a scope",
+       .text =
+           "Runs a command in a box of its own beside this one, in the same project, with the "
+           "secrets, files and hosts of another scope (list_scopes). Its output comes back with "
+           "the secrets' values masked. The user may have to allow it.",
+       .input = object_schema(
+           {{"scope", string_schema("the scope to run in")},
+            {"command",
+             {{"type", "array"},
+              {"items", text},
+              {"minItems", 1},
+              {"description", "the program and its arguments; no shell is in between"}}},
+            {"directory", string_schema("an absolute path in the project; default: this one's")},
+            {"reason", string_schema("what it is for, for the user")}},
+           {"scope", "command"}),
+       .output = object_schema({{"exit_status", {{"type", "integer"}}},
+                                {"stdout", text},
+                                {"stderr", text},
+                                {"cut", {{"type", "boolean"}}},
+                                {"receipt", {{"type", "object"}}}},
+                               {"exit_status", "stdout", "stderr", "cut", "receipt"}),
+       .read_only = false},
+      [spawn](Call& call) {
+        const Arguments arguments(call.arguments(), {"scope", "command", "directory", "reason"});
+        broker::SpawnRequest request;
+        request.scope = arguments.text("scope");
+        request.arguments = arguments.texts("command");
+        request.reason = arguments.optional_text("reason").value_or("");
+        request.directory =
+            arguments.optional_text("directory").value_or(std::filesystem::current_path().string());
+        return spawn(request, call);
+      }};
+}
+
 }  // namespace
 
-std::vector<Tool> box_tools(const Ask& ask) {
-  return {list_secrets(ask), list_scopes(ask), explain(ask)};
+std::vector<Tool> box_tools(const Ask& ask, const Spawn& spawn) {
+  return {list_secrets(ask), list_scopes(ask), explain(ask), request_secret(ask),
+          run_scoped_tool(spawn)};
 }
 
 }  // namespace agentbox::mcp

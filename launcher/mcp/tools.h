@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "launcher/broker/spawning.h"
 #include "launcher/mcp/server.h"
 
 namespace agentbox::mcp {
@@ -13,7 +14,10 @@ namespace agentbox::mcp {
 // several threads.
 using Ask = std::function<Json(const std::string& method, const Json& params)>;
 
+// Runs a command in a sibling box: run_scoped() of this room.
+using Spawn = std::function<ToolResult(const broker::SpawnRequest& request, Call& call)>;
+
 // No tool gives a value away: the broker has none to give.
-std::vector<Tool> box_tools(const Ask& ask);
+std::vector<Tool> box_tools(const Ask& ask, const Spawn& spawn);
 
 }  // namespace agentbox::mcp

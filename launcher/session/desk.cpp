@@ -24,7 +24,8 @@ std::optional<std::string> sentence(const Prepared& prepared, const std::string&
 }  // namespace
 
 broker::Context broker_context(const Prepared& prepared, const audit::Record& common,
-                               const std::vector<Grant>& grants, Recorder& recorder) {
+                               const std::vector<Grant>& grants, LateSecrets& late,
+                               Recorder& recorder) {
   broker::Context context;
   context.session = common.session;
   context.box = common.box;
@@ -36,6 +37,10 @@ broker::Context broker_context(const Prepared& prepared, const audit::Record& co
           {.name = grant.name, .delivery = "value", .env = grant.env, .file = grant.file});
     }
   }
+  context.on_request = prepared.policy.scopes.at(common.scope).request;
+  context.request = [&late](const std::string& name, const std::string& reason) {
+    return late.request(name, reason);
+  };
   context.scopes = prepared.policy.scopes.at(common.scope).spawn;
   context.explain = [&prepared](const std::string& kind, const std::string& subject) {
     return sentence(prepared, kind, subject);

@@ -5,14 +5,16 @@
 
 #include "launcher/broker/broker.h"
 #include "launcher/session/grants.h"
+#include "launcher/session/late_secrets.h"
 #include "launcher/session/prepared.h"
 #include "launcher/session/recorder.h"
 
 namespace agentbox::session {
 
 // Names and places of what the scope grants, never a value; explanations of this policy. Keeps
-// references to `prepared` and `recorder`.
+// references to `prepared`, `late` and `recorder`.
 broker::Context broker_context(const Prepared& prepared, const audit::Record& common,
-                               const std::vector<Grant>& grants, Recorder& recorder);
+                               const std::vector<Grant>& grants, LateSecrets& late,
+                               Recorder& recorder);
 
 }  // namespace agentbox::session

@@ -24,7 +24,9 @@
 #include "launcher/session/desk.h"
 #include "launcher/session/environment.h"
 #include "launcher/session/history.h"
+#include "launcher/session/late_secrets.h"
 #include "launcher/session/leases.h"
+#include "launcher/session/mask_keeper.h"
 #include "launcher/session/paths.h"
 #include "launcher/session/prepared.h"
 #include "launcher/session/program.h"
@@ -132,30 +134,46 @@ void say_start(const std::string& id, const RunRequest& request, const Project& 
                policy.network.empty() ? "no network" : "listed hosts only");
 }
 
-terminal::MaskSet mask_set(const std::vector<Released>& released, const RunRequest& request,
-                           Recorder& recorder) {
-  terminal::MaskSet masks;
+void learn(MaskKeeper& masks, const std::vector<Released>& released, const RunRequest& request,
+           Recorder& recorder) {
   if (!request.masking) {
     audit::Record record;
     record.event = "mask";
     record.outcome = "off";
     record.reason = "--no-masking";
     recorder.write(std::move(record));
-    return masks;
+    return;
   }
+  for (const std::string& name : masks.learn(released)) {
+    std::fprintf(stderr, "agentbox: secret %s is too short to be masked in the output\n",
+                 base::printable(name).c_str());
+    audit::Record record;
+    record.event = "mask";
+    record.subject = name;
+    record.outcome = "too short";
+    recorder.write(std::move(record));
+  }
+}
+
+// A secret that the box asked for: everyone who must know it does, before the box can.
+void deliver_late(const std::vector<Released>& released, MaskKeeper& masks, World& world,
+                  const box::Handles& handles) {
+  if (const std::vector<std::string> short_ones = masks.learn(released); !short_ones.empty()) {
+    throw Error(Status::kDenied, "secret \"" + base::printable(short_ones.front()) +
+                                     "\" is too short to be masked in the output");
+  }
+  world.know(released);
   for (const Released& one : released) {
-    if (one.sensitive && !masks.add(one.name, one.value)) {
-      std::fprintf(stderr, "agentbox: secret %s is too short to be masked in the output\n",
-                   base::printable(one.name).c_str());
-      audit::Record record;
-      record.event = "mask";
-      record.subject = one.name;
-      record.outcome = "too short";
-      recorder.write(std::move(record));
-    }
+    World::write_secret(handles, one);
   }
-  masks.compile();
-  return masks;
+}
+
+LateSecrets::Delivery open_late(LateSecrets& late, MaskKeeper& masks, World& world,
+                                const box::Handles& handles) {
+  const SignalsBlocked blocked;
+  return late.open([&](const std::vector<Released>& released) {
+    deliver_late(released, masks, world, handles);
+  });
 }
 
 // Where no scope asks, the reserved key is the command's.
@@ -210,12 +228,13 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
   raise_descriptor_limit();
   box::Handles handles = box.handles();
   Approvals approvals(prepared.identity.name, static_cast<bool>(handles.terminal), recorder);
+  LateSecrets late(prepared, request.scope, grants, recorder);
   std::optional<broker::Broker> broker;
   {
     const SignalsBlocked blocked;
     world.serve(handles);
     broker.emplace(broker::listen_at(handles.secrets.get(), broker::kSocketName),
-                   broker_context(prepared, common, grants, recorder));
+                   broker_context(prepared, common, grants, late, recorder));
   }
 
   resolver::Resolver resolver = make_resolver(prepared.project);
@@ -225,7 +244,8 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
     const SignalsBlocked blocked;
     leases.keep();
   }
-  const terminal::MaskSet masks = mask_set(released, request, recorder);
+  MaskKeeper masks(request.masking);
+  learn(masks, released, request, recorder);
   world.know(released);
   for (const Released& one : released) {
     if (!one.file.empty()) {
@@ -265,9 +285,11 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
                                                      .scope = common.scope,
                                                      .command = request.command.front(),
                                                      .process = box.process()});
+  const LateSecrets::Delivery delivery = open_late(late, masks, world, handles);
   box.launch(launch);
   BoxProcess process(box, recorder);
-  const int status = terminal::relay(streams(handles), process, masks, asks(prepared.policy) ? &approvals : nullptr);
+  const int status = terminal::relay(streams(handles), process, masks.set(),
+                                     asks(prepared.policy) ? &approvals : nullptr);
   approvals.queue().close();
   box.kill();
   world.settle();

@@ -11,10 +11,14 @@ A scenario is JSON: {"steps": [STEP...], "final": "text"}; a STEP is one of
     {"read": "/absolute/path"}
     {"shell": "command line"}
     {"write": "/absolute/path", "content": "text"}
+    {"tool": "NAME", "arguments": {…}}     (the first of several NAMEs, if that is a list)
 Below, results(body) is what the program's tools answered so far: one text for each step.
 Which tool of the program does that, and how its arguments are called, is read from the tools that
 the request itself declares, so that a new version of a program needs no change here. A program
 without a tool to read or write files gets a shell command instead.
+
+A conversation whose first message holds a key of "agents" ({"MARK": SCENARIO}) plays that one: what a
+subagent was told, say.
 
 Which step is next is counted in the conversation that the request carries; nothing is remembered
 between requests, so a repeated request gets the same answer.
@@ -70,6 +74,12 @@ def tool_call(tools, step):
     """(tool name, arguments) with which this program does the step."""
     if "shell" in step:
         return shell_call(tools, step["shell"])
+    if "tool" in step:
+        names = [step["tool"]] if isinstance(step["tool"], str) else step["tool"]
+        name = find_tool(tools, names)
+        if name is None:
+            raise ScenarioError(f"none of {names} among the tools {sorted(tools)}")
+        return name, fill(tools[name], step["arguments"])
     if "read" in step:
         name = find_tool(tools, READ_TOOLS)
         if name is None:
@@ -312,13 +322,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """What the played model says: a tool call, or text where the request offers no tools (titles,
         summaries, quota checks) or the scenario is through."""
         tools = api.tools(body)
-        if find_tool(tools, SHELL_TOOLS) is None:
-            return "ok"
+        opening = json.dumps(next(iter(body.get("messages", [])), None))
+        for mark, scenario in self.server.scenario.get("agents", {}).items():
+            if mark in opening:
+                break
+        else:
+            scenario = self.server.scenario
+            if find_tool(tools, SHELL_TOOLS) is None:
+                return "ok"
         done = len(api.results(body))
-        steps = self.server.scenario["steps"]
-        if done < len(steps):
-            return tool_call(tools, steps[done])
-        return self.server.scenario.get("final", "done")
+        if tools and done < len(scenario["steps"]):
+            return tool_call(tools, scenario["steps"][done])
+        return scenario.get("final", "done")
 
     def do_GET(self):
         self.keep(b"")

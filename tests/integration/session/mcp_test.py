@@ -58,7 +58,7 @@ class McpTest(SessionTest):
         self.standard_policy()
         result = self.call("list_secrets")
         self.assertEqual(result["structuredContent"], {"secrets": [
-            {"name": "database", "delivery": "value", "env": "DATABASE_URL"}]})
+            {"name": "database", "delivery": "value", "env": "DATABASE_URL"}], "on_request": []})
         self.assertNotIn("v4lue", json.dumps(result))
 
     def test_scopes_and_decisions_are_told(self):
@@ -69,9 +69,74 @@ class McpTest(SessionTest):
     def test_each_question_is_on_the_log(self):
         self.standard_policy()
         self.call("list_secrets")
-        asked = [r["subject"] for r in self.records() if r["event"] == "request"]
+        asked = [r.get("subject") for r in self.records() if r["event"] == "request"]
         self.assertEqual(asked, ["broker:list_secrets"])
         self.verify()
+
+    def test_a_secret_that_is_there_is_only_told(self):
+        self.standard_policy()
+        result = self.call("request_secret", name="database", reason="tests")
+        self.assertEqual(result["structuredContent"]["env"], "DATABASE_URL")
+        for name in ("nothing", "token"):
+            self.assertTrue(self.call("request_secret", name=name, reason="tests")["isError"])
+        self.assertEqual(len([r for r in self.records() if r["event"] == "release"]), 3)
+
+    def late_policy(self):
+        self.secret("late", "l4te-value-of-the-token")
+        self.standard_policy(
+            secrets={"database": {"from": "local://db", "as": {"env": "DATABASE_URL"}},
+                     "token": {"from": "local://late", "as": {"env": "TOKEN"}},
+                     "missing": {"from": "local://nowhere", "as": {"env": "MISSING"}}},
+            scopes={"main": {"secrets": ["database"], "request": ["token", "missing"]}})
+
+    def test_a_secret_on_request_comes_as_a_file_and_masked(self):
+        self.late_policy()
+        # A client of the broker's own, so that the same box can look before and after.
+        self.write("ask.py", """
+import json, os, socket, time
+def call(method, **params):
+    s = socket.socket(socket.AF_UNIX); s.connect(os.environ["AGENTBOX_SOCKET"])
+    text = json.dumps({"v": 1, "id": 1, "method": method, "params": params}).encode()
+    s.sendall(len(text).to_bytes(4, "big") + text)
+    size = int.from_bytes(s.recv(4, socket.MSG_WAITALL), "big")
+    return json.loads(s.recv(size, socket.MSG_WAITALL))
+def get(name):
+    while True:
+        answer = call("request_secret", name=name, reason="the tests\\x1b[2J need it")
+        if answer.get("result", {}).get("state") != "pending":
+            return answer
+        time.sleep(0.05)
+assert call("list_secrets")["result"]["on_request"] == ["token", "missing"]
+path = "/run/agentbox/secrets/token"
+assert not os.path.exists(path) and "TOKEN" not in os.environ
+answer = get("token")
+assert answer["result"]["secret"] == {"name": "token", "delivery": "value", "file": path}, answer
+value = open(path).read()
+print("length", len(value))
+print("itself", value, value[::-1])
+print("again", get("token")["result"]["secret"]["file"])
+print("refused", get("missing")["error"]["message"])
+open("copy.txt", "w").write(value)
+""")
+        out = self.run_box("python3 ask.py; cat copy.txt")
+        self.assertIn(f"length {len('l4te-value-of-the-token')}", out)
+        self.assertIn("itself <concealed by agentbox:token> nekot", out)
+        self.assertNotIn("l4te-value", out)
+        self.assertIn("refused the secret could not be had", out)
+        told = [r for r in self.records() if r.get("subject") == "token"]
+        self.assertEqual([(r["event"], r["outcome"]) for r in told],
+                         [("request", "asked"), ("release", "ok"), ("request", "ok")])
+        self.assertEqual(told[1]["delivery"], "file:/run/agentbox/secrets/token")
+        self.assertIn("need it", told[0]["reason"])
+        self.assertNotIn("l4te-value", json.dumps(self.records()))
+        self.verify()
+
+    def test_the_tool_waits_for_a_secret_on_request(self):
+        self.late_policy()
+        result = self.call("request_secret", name="token", reason="tests")
+        self.assertEqual(result["structuredContent"]["file"], "/run/agentbox/secrets/token")
+        self.assertNotIn("l4te", json.dumps(result))
+        self.assertTrue(self.call("request_secret", name="missing", reason="tests")["isError"])
 
     def test_outside_a_box_every_tool_says_so(self):
         answers, error = self.talk(("tools/list", {}), ("tools/call", {"name": "list_secrets"}),

@@ -138,6 +138,33 @@ TEST_F(BrokerTest, ListsWhereSecretsAreAndNothingElseOfThem) {
     {"name": "npmrc", "delivery": "value", "file": "/home/ann/.npmrc"}])"));
 }
 
+TEST_F(BrokerTest, ASecretIsRequestedByNameAndReason) {
+  std::vector<std::pair<std::string, std::string>> asked;
+  context_.on_request = {"token"};
+  context_.request = [&](const std::string& name, const std::string& reason) {
+    asked.emplace_back(name, reason);
+    if (name == "absent") {
+      throw base::Error(base::Status::kDenied, "there is none");
+    }
+    return asked.size() == 1 ? Requested{}
+                             : Requested{true, {"token", "value", "", "/run/x/token"}};
+  };
+  start();
+  EXPECT_EQ(call(path_, "list_secrets").at("on_request"), json::parse(R"(["token"])"));
+  const json params = {{"name", "token"}, {"reason", "to push"}};
+  EXPECT_EQ(call(path_, "request_secret", params), json::parse(R"({"state": "pending"})"));
+  EXPECT_EQ(call(path_, "request_secret", params), json::parse(R"({"state": "ready", "secret":
+    {"name": "token", "delivery": "value", "file": "/run/x/token"}})"));
+  EXPECT_THROW(call(path_, "request_secret", {{"name", "absent"}, {"reason", ""}}), base::Error);
+  EXPECT_EQ(asked.size(), 3u);
+  for (const json& wrong : {json{{"name", "token"}}, json{{"name", 1}, {"reason", ""}},
+                            json{{"name", "token"}, {"reason", std::string(2000, 'x')}},
+                            json{{"name", "token"}, {"reason", ""}, {"reveal", true}}}) {
+    EXPECT_THROW(call(path_, "request_secret", wrong), base::Error) << wrong;
+  }
+  EXPECT_EQ(asked.size(), 3u);
+}
+
 TEST_F(BrokerTest, Explains) {
   start();
   EXPECT_EQ(call(path_, "explain", {{"path", ".env"}}).at("decision"), "path .env is hidden");

@@ -31,11 +31,17 @@ class ToolsTest : public ::testing::Test {
   }
 
   std::vector<std::pair<std::string, Json>> asked_;
+  broker::SpawnRequest spawned_;
   Json answer_ = {{"secrets", Json::array()}};
-  std::vector<Tool> tools_ = box_tools([this](const std::string& method, const Json& params) {
-    asked_.emplace_back(method, params);
-    return answer_;
-  });
+  std::vector<Tool> tools_ = box_tools(
+      [this](const std::string& method, const Json& params) {
+        asked_.emplace_back(method, params);
+        return answer_;
+      },
+      [this](const broker::SpawnRequest& request, Call&) {
+        spawned_ = request;
+        return ToolResult{"ran", nullptr, false};
+      });
 };
 
 TEST_F(ToolsTest, PassWhatTheBrokerSays) {
@@ -51,6 +57,32 @@ TEST_F(ToolsTest, PassWhatTheBrokerSays) {
   EXPECT_EQ(asked_, expected);
 }
 
+TEST_F(ToolsTest, ACommandIsPassedOnAsItIs) {
+  use("run_scoped", {{"scope", "tests"}, {"command", {"npm", "test ;"}}, {"directory", "/p"}});
+  EXPECT_EQ(spawned_.scope, "tests");
+  EXPECT_EQ(spawned_.arguments, (std::vector<std::string>{"npm", "test ;"}));
+  EXPECT_EQ(spawned_.directory, "/p");
+  EXPECT_THROW(use("run_scoped", {{"scope", "tests"}, {"command", "npm test"}}), base::Error);
+  EXPECT_THROW(use("run_scoped", {{"scope", "tests"}, {"command", Json::array()}}), base::Error);
+}
+
+TEST_F(ToolsTest, ASecretOnItsWayIsAskedForAgain) {
+  std::vector<Json> answers = {
+      {{"state", "pending"}},
+      {{"state", "ready"}, {"secret", {{"name", "db"}, {"delivery", "value"}}}}};
+  std::size_t next = 0;
+  tools_ = box_tools(
+      [&](const std::string& method, const Json& params) {
+        EXPECT_EQ(method, "request_secret");
+        EXPECT_EQ(params, (Json{{"name", "db"}, {"reason", "tests"}}));
+        return answers.at(next++);
+      },
+      {});
+  EXPECT_EQ(use("request_secret", {{"name", "db"}, {"reason", "tests"}}).structured,
+            answers[1]["secret"]);
+  EXPECT_EQ(next, 2u);
+}
+
 TEST_F(ToolsTest, WrongArgumentsDoNotReachTheBroker) {
   EXPECT_THROW(use("list_secrets", {{"x", 1}}), base::Error);
   EXPECT_THROW(use("explain"), base::Error);
@@ -58,6 +90,7 @@ TEST_F(ToolsTest, WrongArgumentsDoNotReachTheBroker) {
   EXPECT_THROW(use("explain", {{"path", 3}}), base::Error);
   EXPECT_THROW(use("explain", {{"path", std::string(5000, 'x')}}), base::Error);
   EXPECT_THROW(use("explain", {{"path", std::string("a\0b", 3)}}), base::Error);
+  EXPECT_THROW(use("request_secret", {{"name", "db"}}), base::Error);
   EXPECT_TRUE(asked_.empty());
 }
 

@@ -241,6 +241,9 @@ TEST(Widenings, UseOfTheUsersSecretsInAnotherScope) {
                     "deploy": {"secrets": ["b"], "approve": "each"}})";
   EXPECT_EQ(widened(R"("scopes": {"main": {"secrets": ["b"], "network": ["one.test:1"]}})", &user),
             std::vector<std::string>{"scope main: secret b"});
+  EXPECT_EQ(widened(R"("scopes": {"main": {"secrets": ["a"], "request": ["a", "b"],
+                                           "network": ["one.test:1"]}})", &user),
+            std::vector<std::string>{"scope main: may ask for secret b"});
   EXPECT_EQ(widened(R"("scopes": {"deploy": {"secrets": ["b"]}})", &user),
             std::vector<std::string>{"scope deploy: asks for approval less often"});
   EXPECT_EQ(

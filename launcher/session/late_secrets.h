@@ -1,0 +1,87 @@
+// Secrets that a box gets only when it asks for them while it runs.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "launcher/broker/broker.h"
+#include "launcher/session/grants.h"
+#include "launcher/session/leases.h"
+#include "launcher/session/prepared.h"
+#include "launcher/session/recorder.h"
+#include "launcher/session/store.h"
+
+namespace agentbox::session {
+
+// Thread-safe. Keeps references to what it is made of.
+class LateSecrets {
+ public:
+  // Hands values out, which are on the log already. A base::Error fails the request.
+  using Deliver = std::function<void(const std::vector<Released>&)>;
+
+  // While it exists, what is asked for is delivered.
+  class Delivery {
+   public:
+    explicit Delivery(LateSecrets& late) : late_(late) {}
+    ~Delivery() { late_.close(); }
+    Delivery(const Delivery&) = delete;
+    Delivery& operator=(const Delivery&) = delete;
+
+   private:
+    LateSecrets& late_;
+  };
+
+  // `held`: what the box gets at launch.
+  LateSecrets(const Prepared& prepared, const std::string& scope, const std::vector<Grant>& held,
+              Recorder& recorder);
+  LateSecrets(const LateSecrets&) = delete;
+  LateSecrets& operator=(const LateSecrets&) = delete;
+
+  // Where a secret is. The first request for one that the scope may ask for starts its resolution,
+  // on a thread of its own, once open() has been called; it is ready when it has been delivered.
+  // Throws base::Error, in words for the box: for a name that is not the scope's (the same words as
+  // for one that does not exist), and for a secret that cannot be had.
+  broker::Requested request(const std::string& name, const std::string& reason);
+
+  // `deliver` is called from that thread, which has the caller's signal mask.
+  [[nodiscard]] Delivery open(Deliver deliver);
+
+ private:
+  struct Wish {
+    std::string name, reason;
+  };
+  // What a value came from, kept for its leases.
+  struct Source {
+    Source(const Project& project, Recorder& recorder)
+        : resolver(make_resolver(project)), leases(resolver, recorder) {}
+    resolver::Resolver resolver;
+    Leases leases;
+  };
+  enum class State { kPending, kReady, kFailed };
+
+  void close();
+  void work(const std::stop_token& stop);
+  void fulfil(const Wish& wish);
+  void note_request(const Wish& wish, const char* outcome);
+
+  const Prepared& prepared_;
+  const std::string scope_;
+  Recorder& recorder_;
+  std::vector<broker::SecretPlace> held_;
+  Deliver deliver_;
+  std::deque<Source> sources_;  // of the thread
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::deque<Wish> waiting_;
+  std::map<std::string, State> states_;
+  std::jthread thread_;  // the last: it uses all of the above
+};
+
+}  // namespace agentbox::session
