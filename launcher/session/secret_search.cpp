@@ -2,12 +2,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sodium.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -16,6 +14,7 @@
 #include "launcher/session/paths.h"
 #include "launcher/survey/walk.h"
 #include "launcher/values/harvest.h"
+#include "launcher/values/session_key.h"
 #include "policy/detector.h"
 #include "resolver/secret.h"
 
@@ -29,14 +28,6 @@ static_assert(view::Secrets::kReach >= values::ValueSet::kReach);
 
 // What is longer holds no list of credentials; its first part is read all the same.
 constexpr std::size_t kMostOfAFile = 1 << 20;
-
-// A session's own: nothing that is made with it is kept.
-struct Key {
-  Key() { ::randombytes_buf(bytes.data(), bytes.size()); }
-  ~Key() { ::sodium_memzero(bytes.data(), bytes.size()); }
-  std::string_view view() const { return {bytes.data(), bytes.size()}; }
-  std::array<char, 32> bytes;
-};
 
 resolver::Secret read_start(int file) {
   struct stat status = {};
@@ -78,7 +69,7 @@ constexpr int kToRead = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXE
 
 SecretSearch::SecretSearch(const policy::FileRules& files, std::vector<Tree> trees,
                            std::vector<std::string> elsewhere, Callbacks callbacks)
-    : files_(files), callbacks_(std::move(callbacks)), known_(Key().view()) {
+    : files_(files), callbacks_(std::move(callbacks)), known_(values::SessionKey().view()) {
   thread_ = std::thread([this, trees = std::move(trees), elsewhere = std::move(elsewhere)] {
     try {
       read_all(trees, elsewhere);

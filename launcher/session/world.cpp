@@ -50,6 +50,10 @@ const char* outcome_of(view::Touch::Kind kind) {
       return "denied";
     case Kind::kFoundReported:
       return "shown";
+    case Kind::kWriteMasked:
+      return "masked";
+    case Kind::kWriteDenied:
+      return "denied";
   }
   return "";
 }
@@ -58,9 +62,12 @@ void note_touch(Recorder& recorder, const std::string& root, const view::Touch& 
   audit::Record record;
   record.subject = join(root, touch.path);
   record.rule = rule_text(touch.rule);
-  record.event = touch.kind == view::Touch::Kind::kWriteRefused ? "deny"
-                 : touch.what.empty()                           ? "hide"
-                                                                : "find";
+  using Kind = view::Touch::Kind;
+  const bool written = touch.kind == Kind::kWriteMasked || touch.kind == Kind::kWriteDenied;
+  record.event = written                             ? "write"
+                 : touch.kind == Kind::kWriteRefused ? "deny"
+                 : touch.what.empty()                ? "hide"
+                                                     : "find";
   record.reason = touch.what;
   record.outcome = outcome_of(touch.kind);
   recorder.note(std::move(record));
@@ -283,6 +290,8 @@ view::Config World::configure(Mounted& mounted, box::Handles& handles) {
   }
   config.path = mounted.root;
   config.synthetic = std::move(mounted.synthetic);
+  config.contents = &decisions_.contents;
+  config.released = &released_;
   config.touched = [this, root = mounted.root](const view::Touch& touch) {
     note_touch(recorder_, root, touch);
   };
@@ -302,7 +311,6 @@ view::Config World::configure(Mounted& mounted, box::Handles& handles) {
   } else {
     config.files = &decisions_.files;
     config.secrets = search_.get();
-    config.contents = &decisions_.contents;
     config.refused_objects = refused_objects_;
     config.hidden_changed =
         [this, tree = SecretSearch::Tree{mounted.root, mounted.prefix}](const std::string& path) {
@@ -380,6 +388,7 @@ void World::start_search() {
 }
 
 void World::know(const std::vector<Released>& released) {
+  released_.add(released);
   if (search_) {
     search_->know(released);
   }

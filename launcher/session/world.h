@@ -17,6 +17,7 @@
 #include "launcher/session/masked_files.h"
 #include "launcher/session/project.h"
 #include "launcher/session/recorder.h"
+#include "launcher/session/released_values.h"
 #include "launcher/session/secret_search.h"
 #include "launcher/session/tier.h"
 #include "launcher/view/refused_objects.h"
@@ -103,7 +104,8 @@ class World {
   std::vector<Mounted> mounted_;
   std::string git_directory_;  // of which the box may make linked worktrees; empty: of none
   std::vector<base::UniqueFd> replacements_;  // held while the box uses them
-  std::unique_ptr<SecretSearch> search_;      // of the views or the masks
+  ReleasedValues released_;
+  std::unique_ptr<SecretSearch> search_;  // of the views or the masks
   std::mutex views_mutex_;
   const std::shared_ptr<view::RefusedObjects> refused_objects_ =
       std::make_shared<view::RefusedObjects>();

@@ -193,6 +193,11 @@ class FileServer {
   void refuse_object(const Opened& file, const Verdicts::State& state);
   // Fails if to change these bytes could make a secret look like none, or lose it.
   void require_no_secret_near(const Opened& file, const NodePtr& node, off_t from, off_t to);
+  // Takes the values that were released to the box out of what it is about to write at `offset`,
+  // also the part of one that stands before that; or fails with EACCES. What is to be written:
+  // `bytes` or `masked`.
+  std::string_view guard_write(const Opened& file, const NodePtr& node, std::string_view bytes,
+                               off_t offset, std::string& masked);
   // The file is read-only for the box from now on.
   void seal(const Opened& file, const NodePtr& node, const policy::ContentDecision& decision,
             std::string_view what);

@@ -182,6 +182,10 @@ std::size_t FileServer::write(std::uint64_t id, std::string_view bytes, off_t of
   require_no_secret_near(file, node, start, start + static_cast<off_t>(bytes.size()));
   const auto changing = own_.changing(file.inode.identity);
   const Inode before = inode_of(file.fd.get());
+  std::string masked;
+  if (config_.released != nullptr && config_.released->reach() > 0) {
+    bytes = guard_write(file, node, bytes, append ? before.stat.st_size : offset, masked);
+  }
   std::size_t written = 0;
   while (written < bytes.size()) {
     const ssize_t part = ::pwrite(file.fd.get(), bytes.data() + written, bytes.size() - written,

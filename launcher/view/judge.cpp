@@ -97,10 +97,14 @@ void Judge::touched(Touch::Kind kind, const std::string& path, const policy::Pat
   if (!config_.touched) {
     return;
   }
+  const bool each = kind == Touch::Kind::kWriteMasked || kind == Touch::Kind::kWriteDenied;
   {
     const std::lock_guard lock(mutex_);
     if (seen_.size() >= kMostTouches ||
-        !seen_.insert(std::to_string(static_cast<int>(kind)) + path).second) {
+        !seen_
+             .insert(std::to_string(static_cast<int>(kind)) + path + (each ? "\n" : "") +
+                     (each ? std::string(what) : std::string()))
+             .second) {
       return;
     }
   }

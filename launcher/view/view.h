@@ -24,7 +24,7 @@ struct Synthetic {
 };
 
 // First touch of a hidden, redacted or read-only path: for the audit log. Called at most once a
-// path and kind (10,000 in all), from a serving thread, while the box waits: it must not use the
+// path and kind, and written secret (10,000 in all), from a serving thread, while the box waits: it must not use the
 // view. An attempt that the box's kernel refuses itself, from a read-only file's mode, is not seen.
 struct Touch {
   enum class Kind {
@@ -35,10 +35,14 @@ struct Touch {
     kFoundRedacted,
     kFoundDenied,
     kFoundReported,
+    // The box wrote a value that it was given: stars stand in its place, or nothing was written.
+    kWriteMasked,
+    kWriteDenied,
   } kind;
   std::string path;
   const policy::Pattern* rule;
-  std::string what = {};  // the first secret's kind (Secrets::Finding), where one was found
+  // The first secret's kind (Secrets::Finding), where one was found; the written secret's name.
+  std::string what = {};
 };
 
 // Where the box may make linked git worktrees. Absolute, as the box sees them, without symbolic
@@ -85,6 +89,9 @@ struct Config {
   // something is found. Null secrets: names alone decide; null contents: it is redacted.
   const Secrets* secrets = nullptr;
   const policy::ContentRules* contents = nullptr;
+  // Looked for in what the box writes, by the same rules for contents; in a home, of "~/PATH".
+  // Null: nothing is.
+  const Released* released = nullptr;
   // Shared with the view of the git directory, if that is not in this one; may be null.
   std::shared_ptr<RefusedObjects> refused_objects;
   std::function<void(const Touch&)> touched;  // may be empty
