@@ -10,8 +10,9 @@ namespace agentbox::audit {
 
 // What happened. Fields that stay empty are left out of the line. Never a secret value.
 struct Record {
-  std::string event;  // session, box, resolve, release, rotate, deny, hide, connect, spawn,
-                      // approve, trust, mask, review, request, watch, lease, recover
+  std::string event;  // session, box, resolve, release, rotate, deny, hide, find, write, connect,
+                      // spawn, approve, trust, mask, review, request, history, watch, lease,
+                      // recover
   std::string session, box, parent, scope;
   std::string chain;  // spawn ancestry, "main/tests"
   std::string reference, backend, version, delivery;

@@ -6,13 +6,11 @@
 #include <vector>
 
 #include "launcher/values/known_values.h"
-#include "launcher/values/write_guard.h"
 
 namespace {
 
 using agentbox::values::KnownValues;
 using agentbox::values::Match;
-using agentbox::values::WriteGuard;
 
 constexpr std::string_view kKey = "thirty-two bytes that are no key";
 
@@ -128,22 +126,6 @@ void make_known(benchmark::State& state) {
   state.SetItemsProcessed(state.range(0) * state.iterations());
 }
 BENCHMARK(make_known)->Arg(200)->Arg(20000)->Unit(benchmark::kMillisecond);
-
-void guarded_write(benchmark::State& state) {
-  KnownValues known(kKey);
-  fill(known, state.range(0));
-  WriteGuard guard(known, WriteGuard::Choice::kMask);
-  const std::string text = source_code();
-  constexpr std::size_t kWrite = 128 * 1024;
-  std::uint64_t offset = 0;
-  for (auto _ : state) {
-    benchmark::DoNotOptimize(
-        guard.check(offset, {text.data() + offset % (text.size() - kWrite), kWrite}));
-    offset += kWrite;
-  }
-  state.SetBytesProcessed(static_cast<std::int64_t>(kWrite) * state.iterations());
-}
-BENCHMARK(guarded_write)->Arg(0)->Arg(20);
 
 }  // namespace
 

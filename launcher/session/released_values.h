@@ -4,6 +4,7 @@
 #include <deque>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "launcher/session/grants.h"
@@ -17,11 +18,10 @@ class ReleasedValues final : public view::Released {
  public:
   ReleasedValues();  // throws base::Error if memory cannot be locked
 
-  void add(const std::vector<Released>& released);
+  void add(const std::vector<session::Released>& released);
 
   std::size_t reach() const override;
-  void check(std::uint64_t offset, std::string_view before, std::string_view bytes,
-             std::string& masked, std::vector<Hit>& hits) const override;
+  void find(std::string_view text, std::vector<view::Secrets::Finding>& findings) const override;
 
  private:
   values::KnownValues known_;

@@ -39,10 +39,13 @@ resolver::Secret read_start(int file) {
   while (length < bytes.size()) {
     const ssize_t part = ::pread(file, bytes.bytes().data() + length, bytes.size() - length,
                                  static_cast<off_t>(length));
-    if (part <= 0 && errno != EINTR) {
+    if (part < 0 && errno == EINTR) {
+      continue;
+    }
+    if (part <= 0) {
       break;
     }
-    length += static_cast<std::size_t>(std::max<ssize_t>(part, 0));
+    length += static_cast<std::size_t>(part);
   }
   bytes.shrink(length);
   return bytes;

@@ -194,10 +194,10 @@ class FileServer {
   // Fails if to change these bytes could make a secret look like none, or lose it.
   void require_no_secret_near(const Opened& file, const NodePtr& node, off_t from, off_t to);
   // Takes the values that were released to the box out of what it is about to write at `offset`,
-  // also the part of one that stands before that; or fails with EACCES. What is to be written:
-  // `bytes` or `masked`.
+  // and the parts of one out of the file that stand beside that; or fails with EACCES. What is to
+  // be written: `bytes`, or a part of `text`, which the caller wipes.
   std::string_view guard_write(const Opened& file, const NodePtr& node, std::string_view bytes,
-                               off_t offset, std::string& masked);
+                               off_t offset, std::string& text);
   // The file is read-only for the box from now on.
   void seal(const Opened& file, const NodePtr& node, const policy::ContentDecision& decision,
             std::string_view what);

@@ -28,6 +28,18 @@ struct timespec time_to_set(const Change& change, int bit, int now_bit,
   return (change.set & bit) != 0 ? time : timespec{.tv_sec = 0, .tv_nsec = UTIME_OMIT};
 }
 
+// Wipes what a value may stand in, however its block is left.
+class Wiped {
+ public:
+  explicit Wiped(std::string& bytes) : bytes_(bytes) {}
+  ~Wiped() { ::explicit_bzero(bytes_.data(), bytes_.size()); }
+  Wiped(const Wiped&) = delete;
+  Wiped& operator=(const Wiped&) = delete;
+
+ private:
+  std::string& bytes_;
+};
+
 bool own_group(gid_t group) {
   gid_t groups[NGROUPS_MAX];
   const int count = ::getgroups(NGROUPS_MAX, groups);
@@ -182,9 +194,10 @@ std::size_t FileServer::write(std::uint64_t id, std::string_view bytes, off_t of
   require_no_secret_near(file, node, start, start + static_cast<off_t>(bytes.size()));
   const auto changing = own_.changing(file.inode.identity);
   const Inode before = inode_of(file.fd.get());
-  std::string masked;
+  std::string guarded;
+  const Wiped wiped(guarded);
   if (config_.released != nullptr && config_.released->reach() > 0) {
-    bytes = guard_write(file, node, bytes, append ? before.stat.st_size : offset, masked);
+    bytes = guard_write(file, node, bytes, append ? before.stat.st_size : offset, guarded);
   }
   std::size_t written = 0;
   while (written < bytes.size()) {

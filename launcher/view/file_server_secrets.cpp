@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "launcher/view/file_server.h"
+#include "launcher/view/stars.h"
 
 namespace agentbox::view {
 namespace {
@@ -14,15 +15,6 @@ namespace {
 constexpr off_t kReach = static_cast<off_t>(Secrets::kReach);
 constexpr off_t kBlock = static_cast<off_t>(Verdicts::kBlock);
 constexpr std::size_t kWindow = 1 << 20;  // bytes that are looked at at once
-
-// Line ends stay, so that line numbers do.
-void take_out(char* from, const char* to) {
-  for (; from != to; ++from) {
-    if (*from != '\n' && *from != '\r') {
-      *from = '*';
-    }
-  }
-}
 
 // A file's bytes for a look at them, wiped afterwards.
 class Window {
@@ -144,7 +136,7 @@ bool FileServer::take_out_secrets(const Opened& file, const NodePtr& node,
         refuse_object(file, Verdicts::State(file.inode, config_.secrets->digest()));
       }
     }
-    take_out(from, to);
+    put_stars({from, to});
   }
   ::explicit_bzero(text.data(), static_cast<std::size_t>(sent - text.data()));
   ::explicit_bzero(sent + length,
@@ -187,7 +179,7 @@ void FileServer::refuse_object(const Opened& file, const Verdicts::State& state)
   std::vector<Secrets::Finding> found;
   config_.secrets->find(bytes, rules_path(file), found);
   for (const Secrets::Finding& finding : found) {
-    take_out(bytes.data() + finding.offset, bytes.data() + finding.offset + finding.length);
+    put_stars({bytes.data() + finding.offset, finding.length});
   }
   refused_->add(state, std::move(bytes));
 }

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -37,20 +36,12 @@ class Secrets {
 // The values that the box was given, which its programs write down by accident. Thread-safe.
 class Released {
  public:
-  struct Hit {
-    std::uint64_t offset = 0;  // in the file, bytes
-    std::size_t written = 0;   // so many bytes of it stand in the file already, from `offset`
-    std::string_view what;     // the secret's name; outlives the Released' user
-  };
-
   virtual ~Released() = default;
 
   // No value spans more bytes in any form. 0: nothing was released, nothing needs a look.
   virtual std::size_t reach() const = 0;
-  // What is about to be written at `offset`, behind `before`, which stands in the file. With a hit:
-  // `masked` is `bytes` with stars in place of values. Throws if it cannot look.
-  virtual void check(std::uint64_t offset, std::string_view before, std::string_view bytes,
-                     std::string& masked, std::vector<Hit>& hits) const = 0;
+  // Appends where in `text` a value stands, by offset, under its name. Throws if it cannot look.
+  virtual void find(std::string_view text, std::vector<Secrets::Finding>& findings) const = 0;
 };
 
 }  // namespace agentbox::view

@@ -24,8 +24,9 @@ struct Synthetic {
 };
 
 // First touch of a hidden, redacted or read-only path: for the audit log. Called at most once a
-// path and kind, and written secret (10,000 in all), from a serving thread, while the box waits: it must not use the
-// view. An attempt that the box's kernel refuses itself, from a read-only file's mode, is not seen.
+// path and kind, and written secret (10,000 in all), from a serving thread, while the box waits: it
+// must not use the view. An attempt that the box's kernel refuses itself, from a read-only file's
+// mode, is not seen.
 struct Touch {
   enum class Kind {
     kHidden,

@@ -228,6 +228,7 @@ MountedView::MountedView(Options options)
   config.synthetic = options.synthetic;
   config.hidden_elsewhere = options.hidden_elsewhere;
   config.secrets = options.secrets;
+  config.released = options.released;
   config.contents = &contents_;
   config.descriptors = options.descriptors;
   config.watches = options.watches;

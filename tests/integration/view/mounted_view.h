@@ -45,6 +45,7 @@ struct Options {
   std::vector<Synthetic> synthetic;
   std::vector<std::string> hidden_elsewhere;
   const Secrets* secrets = nullptr;
+  const Released* released = nullptr;
   unsigned descriptors = 512;
   std::size_t watches = 1000;
   std::function<void(const Touch&)> touched;  // called first, if not empty
