@@ -8,14 +8,21 @@ namespace agentbox::session {
 namespace {
 
 // In the box's words: no place in the user's own files.
-std::optional<std::string> sentence(const Prepared& prepared, const std::string& kind,
+std::optional<std::string> sentence(const Prepared& prepared, Tier tier, const std::string& kind,
                                     const std::string& subject) {
   const bool plain = kind == "path" && subject.find('/') == std::string::npos && subject != "~";
   try {
     const Explanation answer = explain(prepared.project, prepared.identity.home, prepared.policy,
-                                       plain ? "./" + subject : subject, Asker::kBox);
-    return answer.decision + (answer.rule.empty() ? "" : " (" + answer.rule + ")") + ": " +
-           answer.detail;
+                                       plain ? "./" + subject : subject, tier, Asker::kBox);
+    std::string text = answer.decision + (answer.rule.empty() ? "" : " (" + answer.rule + ")") +
+                       ": " + answer.detail;
+    if (answer.detect && answer.detect->choice != "off") {
+      text += "; where a secret is found in it: " + answer.detect->choice;
+    }
+    if (answer.write_secrets) {
+      text += "; where a released value is written into it: " + answer.write_secrets->choice;
+    }
+    return text;
   } catch (const base::Error&) {
     return std::nullopt;
   }
@@ -23,14 +30,14 @@ std::optional<std::string> sentence(const Prepared& prepared, const std::string&
 
 }  // namespace
 
-broker::Context broker_context(const Prepared& prepared, const audit::Record& common,
+broker::Context broker_context(const Prepared& prepared, Tier tier, const audit::Record& common,
                                const std::vector<Grant>& grants, LateSecrets& late,
                                Recorder& recorder) {
   broker::Context context;
   context.session = common.session;
   context.box = common.box;
   context.scope = common.scope;
-  context.tier = "live view";
+  context.tier = tier_name(tier);
   for (const Grant& grant : grants) {
     if (grant.sensitive) {
       context.secrets.push_back(
@@ -42,8 +49,8 @@ broker::Context broker_context(const Prepared& prepared, const audit::Record& co
     return late.request(name, reason);
   };
   context.scopes = prepared.policy.scopes.at(common.scope).spawn;
-  context.explain = [&prepared](const std::string& kind, const std::string& subject) {
-    return sentence(prepared, kind, subject);
+  context.explain = [&prepared, tier](const std::string& kind, const std::string& subject) {
+    return sentence(prepared, tier, kind, subject);
   };
   context.record = [&recorder](const audit::Record& record) { recorder.demand(record); };
   return context;

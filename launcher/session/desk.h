@@ -8,12 +8,13 @@
 #include "launcher/session/late_secrets.h"
 #include "launcher/session/prepared.h"
 #include "launcher/session/recorder.h"
+#include "launcher/session/tier.h"
 
 namespace agentbox::session {
 
 // Names and places of what the scope grants, never a value; explanations of this policy. Keeps
 // references to `prepared`, `late` and `recorder`.
-broker::Context broker_context(const Prepared& prepared, const audit::Record& common,
+broker::Context broker_context(const Prepared& prepared, Tier tier, const audit::Record& common,
                                const std::vector<Grant>& grants, LateSecrets& late,
                                Recorder& recorder);
 

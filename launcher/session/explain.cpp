@@ -9,6 +9,7 @@
 #include "base/number.h"
 #include "launcher/session/paths.h"
 #include "launcher/session/system.h"
+#include "policy/content_rules.h"
 #include "policy/file_rules.h"
 #include "policy/network_rules.h"
 
@@ -41,16 +42,17 @@ Explanation explain_scope(const policy::Scope& scope, const policy::Policy& poli
           .rule = {},
           .place = scope.place.text(),
           .detail = "secrets: " + list(scope.secrets) + "; may spawn: " + list(scope.spawn) +
-                    "; network: " + list(network)};
+                    "; network: " + list(network),
+          .detect = {},
+          .write_secrets = {}};
 }
 
 Explanation explain_host(const std::string& subject, const std::string& host,
                          std::optional<std::uint16_t> port, const policy::Policy& policy) {
   const policy::NetworkRules rules(policy.network);
-  const policy::NetworkRule* rule =
-      port ? rules.judge_name(host, *port) : rules.judge_name(host);
-  Explanation explanation = {.subject = subject, .decision = {}, .rule = {}, .place = {},
-                             .detail = {}};
+  const policy::NetworkRule* rule = port ? rules.judge_name(host, *port) : rules.judge_name(host);
+  Explanation explanation;
+  explanation.subject = subject;
   if (rule == nullptr) {
     explanation.decision = "refused";
     explanation.detail = "no entry of \"network\" names it";
@@ -64,8 +66,53 @@ Explanation explain_host(const std::string& subject, const std::string& host,
   return explanation;
 }
 
+const char* name_of(policy::Detect detect) {
+  switch (detect) {
+    case policy::Detect::kOff:
+      return "off";
+    case policy::Detect::kReport:
+      return "report";
+    case policy::Detect::kRedact:
+      return "redact";
+    case policy::Detect::kDeny:
+      return "deny";
+  }
+  return "";
+}
+
+const char* name_of(policy::WriteSecrets choice) {
+  switch (choice) {
+    case policy::WriteSecrets::kAllow:
+      return "allow";
+    case policy::WriteSecrets::kMask:
+      return "mask";
+    case policy::WriteSecrets::kDeny:
+      return "deny";
+  }
+  return "";
+}
+
+Explanation::Choice choice_of(const char* name, const policy::Pattern* rule) {
+  return {.choice = name,
+          .rule = rule == nullptr ? "" : rule->text,
+          .place = rule == nullptr ? "" : rule->place.text()};
+}
+
+// `path` in terms of the rules: relative to the project, or of the home with "~/".
+void explain_contents(const std::string& path, bool searched, bool writable, Tier tier,
+                      const policy::Policy& policy, Explanation& explanation) {
+  const policy::ContentRules rules(policy);
+  const policy::ContentDecision decision = rules.judge(path);
+  if (searched) {
+    explanation.detect = choice_of(name_of(decision.detect), decision.detect_rule);
+  }
+  if (writable && tier == Tier::kLive) {
+    explanation.write_secrets = choice_of(name_of(decision.write_secrets), decision.write_rule);
+  }
+}
+
 Explanation explain_in_project(const std::string& path, const std::string& subject,
-                               const Project& project, const policy::Policy& policy,
+                               const Project& project, const policy::Policy& policy, Tier tier,
                                Asker asker) {
   struct stat status = {};
   const bool directory = asker == Asker::kBox
@@ -73,8 +120,11 @@ Explanation explain_in_project(const std::string& path, const std::string& subje
                              : ::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
   const policy::FileDecision decision =
       policy::FileRules(policy).judge(relative_to(path, project.root), directory);
-  Explanation explanation = {.subject = subject, .decision = {}, .rule = {}, .place = {},
-                             .detail = {}};
+  const bool masks = tier == Tier::kMasks;
+  constexpr const char* kCovered = "covered by a mask: its name is listed, nobody can open it";
+  Explanation explanation;
+  explanation.subject = subject;
+  bool searched = !directory;
   switch (decision.action) {
     case policy::FileAction::kShow:
       explanation.decision = decision.readonly ? "read-only" : "shown";
@@ -82,27 +132,35 @@ Explanation explain_in_project(const std::string& path, const std::string& subje
                                              : "the box may read and change it";
       break;
     case policy::FileAction::kHide:
+      searched = false;
+      [[fallthrough]];
     case policy::FileAction::kHideUnlessReferences:
       explanation.decision = "hidden";
-      explanation.detail = "does not exist in the box, under any name";
+      explanation.detail = masks ? kCovered : "does not exist in the box, under any name";
       break;
     case policy::FileAction::kHideIfCredential:
       explanation.decision = "hidden if it holds a credential";
       explanation.detail = "judged by its content each time it changes";
       break;
     case policy::FileAction::kRedact:
-      explanation.decision = "redacted";
-      explanation.detail = "same length, every value replaced, read-only";
+      searched = false;
+      explanation.decision = masks ? "hidden" : "redacted";
+      explanation.detail = masks ? std::string(kCovered) + "; masks do not redact in place"
+                                 : "same length, every value replaced, read-only";
       break;
   }
   set_rule(explanation, decision.rule != nullptr ? decision.rule : decision.readonly_rule);
+  const bool writable = decision.action == policy::FileAction::kShow && !decision.readonly;
+  explain_contents(relative_to(path, project.root), searched, writable && !directory, tier, policy,
+                   explanation);
   return explanation;
 }
 
 Explanation explain_in_home(const std::string& path, const std::string& subject,
-                            const std::string& home, const policy::Policy& policy) {
-  Explanation explanation = {.subject = subject, .decision = {}, .rule = {}, .place = {},
-                             .detail = {}};
+                            const std::string& home, const policy::Policy& policy, Tier tier) {
+  Explanation explanation;
+  explanation.subject = subject;
+  bool writable = true;
   switch (policy::HomeRules(policy).judge(relative_to(path, home))) {
     case policy::HomeAccess::kScratch:
       explanation.decision = "scratch";
@@ -113,6 +171,7 @@ Explanation explain_in_home(const std::string& path, const std::string& subject,
       explanation.detail = "only what \"home\" lists below it is yours";
       break;
     case policy::HomeAccess::kRead:
+      writable = false;
       explanation.decision = "read-only";
       explanation.detail = "your own, listed in \"home\": {\"read\"}";
       break;
@@ -121,10 +180,18 @@ Explanation explain_in_home(const std::string& path, const std::string& subject,
       explanation.detail = "your own, listed in \"home\": {\"write\"}";
       break;
   }
+  explain_contents("~/" + relative_to(path, home), false, writable, tier, policy, explanation);
   return explanation;
 }
 
-std::string absolute(const std::string& subject, const Project& project, const std::string& home) {
+bool looks_like_host(const std::string& host) {
+  return host.find('.') != std::string::npos || host == "localhost";
+}
+
+}  // namespace
+
+std::string explained_path(const std::string& subject, const Project& project,
+                           const std::string& home) {
   if (subject == "~" || subject.rfind("~/", 0) == 0) {
     return subject.size() < 3 ? home : join(home, subject.substr(2));
   }
@@ -138,18 +205,12 @@ std::string absolute(const std::string& subject, const Project& project, const s
   return path.front() == '/' ? path : join(project.working_directory, path);
 }
 
-bool looks_like_host(const std::string& host) {
-  return host.find('.') != std::string::npos || host == "localhost";
-}
-
-}  // namespace
-
 Explanation explain(const Project& project, const std::string& home, const policy::Policy& policy,
-                    const std::string& subject, Asker asker) {
+                    const std::string& subject, Tier tier, Asker asker) {
   if (const auto scope = policy.scopes.find(subject); scope != policy.scopes.end()) {
     return explain_scope(scope->second, policy);
   }
-  const std::string path = absolute(subject, project, home);
+  const std::string path = explained_path(subject, project, home);
   struct stat status = {};
   const bool exists = asker == Asker::kUser && ::lstat(path.c_str(), &status) == 0;
   if (!exists && subject.find('/') == std::string::npos) {
@@ -166,18 +227,18 @@ Explanation explain(const Project& project, const std::string& home, const polic
     }
   }
   if (is_below(path, project.root)) {
-    return explain_in_project(path, subject, project, policy, asker);
+    return explain_in_project(path, subject, project, policy, tier, asker);
   }
   if (is_below(path, home)) {
-    return explain_in_home(path, subject, home, policy);
+    return explain_in_home(path, subject, home, policy, tier);
   }
   const bool shown = system_shows(policy, path);
-  return {.subject = subject,
-          .decision = shown ? "read-only" : "absent",
-          .rule = {},
-          .place = {},
-          .detail = shown ? "part of the system that every box sees"
-                          : "outside the project, the home and the system: no box sees it"};
+  Explanation explanation;
+  explanation.subject = subject;
+  explanation.decision = shown ? "read-only" : "absent";
+  explanation.detail = shown ? "part of the system that every box sees"
+                             : "outside the project, the home and the system: no box sees it";
+  return explanation;
 }
 
 }  // namespace agentbox::session

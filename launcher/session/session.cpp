@@ -234,7 +234,7 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
     const SignalsBlocked blocked;
     world.serve(handles);
     broker.emplace(broker::listen_at(handles.secrets.get(), broker::kSocketName),
-                   broker_context(prepared, common, grants, late, recorder));
+                   broker_context(prepared, tier, common, grants, late, recorder));
   }
 
   resolver::Resolver resolver = make_resolver(prepared.project);
