@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "policy/content_glob.h"
+
 namespace agentbox::policy {
 
 namespace {
@@ -22,7 +24,7 @@ template <typename Choice>
 std::vector<ContentRules::Rule<Choice>> rules(const std::vector<ChoiceFor<Choice>>& given) {
   std::vector<ContentRules::Rule<Choice>> rules;
   for (const ChoiceFor<Choice>& choice : given) {
-    rules.push_back({Glob(choice.pattern), choice.pattern, choice.choice});
+    rules.push_back({content_glob(choice.pattern), choice.pattern, choice.choice});
   }
   return rules;
 }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/nearest.h"
 #include "base/number.h"
+#include "policy/content_glob.h"
 #include "policy/glob.h"
 #include "policy/home_glob.h"
 #include "policy/json_tree.h"
@@ -229,18 +230,18 @@ std::vector<std::string> read_hosts(const JsonNode& node, const std::string& pat
   return hosts;
 }
 
-// "choice" for every file, or {"glob": "choice", …}.
+// "choice" for every file, or {"glob": "choice", …}. `read` throws for a glob that cannot be read.
 template <typename Choice>
 std::vector<ChoiceFor<Choice>> read_choices(
     const JsonNode& node, const std::string& path,
-    std::initializer_list<std::pair<const char*, Choice>> choices) {
+    std::initializer_list<std::pair<const char*, Choice>> choices, Glob (*read)(const Pattern&)) {
   if (node.kind != Kind::kObject) {
     return {{{.text = "**", .place = node.place}, read_choice<Choice>(node, path, choices)}};
   }
   std::vector<ChoiceFor<Choice>> list;
   for (const JsonNode::Member& member : node.members) {
     const Pattern pattern{.text = member.name, .place = member.place};
-    static_cast<void>(Glob(pattern));  // throws for one that cannot be read
+    static_cast<void>(read(pattern));
     list.push_back(
         {pattern, read_choice<Choice>(member.value, dotted(path, member.name), choices)});
   }
@@ -264,14 +265,16 @@ constexpr Key<Files> kFilesKeys[] = {
                                            {{"off", Detect::kOff},
                                             {"report", Detect::kReport},
                                             {"redact", Detect::kRedact},
-                                            {"deny", Detect::kDeny}});
+                                            {"deny", Detect::kDeny}},
+                                           [](const Pattern& pattern) { return Glob(pattern); });
      }},
     {"write_secrets",
      [](const JsonNode& node, const std::string& path, Files& files) {
        files.write_secrets = read_choices<WriteSecrets>(node, path,
                                                         {{"allow", WriteSecrets::kAllow},
                                                          {"mask", WriteSecrets::kMask},
-                                                         {"deny", WriteSecrets::kDeny}});
+                                                         {"deny", WriteSecrets::kDeny}},
+                                                        content_glob);
      }},
 };
 

@@ -84,7 +84,7 @@ class WriteGuard(SessionTest):
                    for name, outcome in (("closed", "denied"), ("other", "masked"))))
 
     def test_a_repository_does_not_weaken_what_the_user_chose(self):
-        self.write(".config/agentbox/config.json",
+        self.write(".config/agentbox/policy.json",
                    json.dumps({"version": 1, "files": {"write_secrets": "deny"}}), self.home)
         self.give(write_secrets={"**": "allow"})
         result = self.agentbox("run", "--", "bash", "-c", 'echo "$DB_PASSWORD" >f')

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "base/error.h"
 #include "policy/file_rules.h"
 
 namespace agentbox::policy {
@@ -60,6 +61,19 @@ TEST(ContentRules, ARepositoryIsNotWeakerThanTheUser) {
   EXPECT_EQ(rules.judge("keys/a").detect, Detect::kDeny);
   EXPECT_EQ(rules.judge("src/a").detect, Detect::kDeny);  // stronger: the repository's word
   EXPECT_EQ(rules.judge("out/a").write_secrets, WriteSecrets::kDeny);
+}
+
+TEST(ContentRules, WhatIsWrittenIntoTheHome) {
+  const std::string user = R"("files": {"write_secrets": {"**": "deny", "~/.tool/open/**": "allow",
+                                                          "/x": "mask"}})";
+  const Policy policy = merged(&user, nullptr);
+  const ContentRules rules(policy);
+  EXPECT_EQ(rules.judge("~/.tool/open/a").write_secrets, WriteSecrets::kAllow);
+  EXPECT_EQ(rules.judge("~/.tool/a").write_secrets, WriteSecrets::kDeny);
+  EXPECT_EQ(rules.judge("sub/~/.tool/open/a").write_secrets, WriteSecrets::kDeny);
+  EXPECT_EQ(rules.judge("~/x").write_secrets, WriteSecrets::kDeny);
+  const std::string detect = R"("files": {"detect": {"~/.tool/**": "off"}})";
+  EXPECT_THROW(merged(&detect, nullptr), base::Error);  // the home is not searched
 }
 
 TEST(ContentRules, TheUserMayBeWeakerThanTheFloor) {
