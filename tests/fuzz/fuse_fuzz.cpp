@@ -77,6 +77,7 @@ class Place {
               "a file that is not shown was changed");
       require(stat.st_nlink == (&kept == &kept_[1] ? 2 : 1), "a file that is not shown is lost");
     }
+    open_up(path_);
     std::filesystem::remove_all(path_);
   }
   Place(const Place&) = delete;
@@ -85,6 +86,16 @@ class Place {
   std::string root() const { return path_ + "/root"; }
 
  private:
+  // A request may have closed any directory to its owner.
+  static void open_up(const std::filesystem::path& directory) {
+    ::chmod(directory.c_str(), 0700);
+    for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+      if (entry.is_directory() && !entry.is_symlink()) {
+        open_up(entry);
+      }
+    }
+  }
+
   void write(const char* name, const std::string& text) {
     const base::UniqueFd fd(::open((path_ + name).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
     base::write_all(fd.get(), text);
