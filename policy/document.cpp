@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/nearest.h"
 #include "base/number.h"
+#include "policy/command_rules.h"
 #include "policy/content_glob.h"
 #include "policy/glob.h"
 #include "policy/home_glob.h"
@@ -369,6 +370,23 @@ constexpr Key<Scope> kScopeKeys[] = {
      [](const JsonNode& node, const std::string& path, Scope&) { ignore_string(node, path); }},
 };
 
+constexpr Key<Command> kCommandKeys[] = {
+    {"scope",
+     [](const JsonNode& node, const std::string& path, Command& command) {
+       command.scope = read_string(node, path);
+       check_name(command.scope, node.place, "the scope");
+     }},
+    {"args",
+     [](const JsonNode& node, const std::string& path, Command& command) {
+       command.args = read_list(node, path);
+       for (const Pattern& rule : *command.args) {
+         check_argument_rule(rule);
+       }
+     }},
+    {"description",
+     [](const JsonNode& node, const std::string& path, Command&) { ignore_string(node, path); }},
+};
+
 constexpr Key<Limits> kLimitsKeys[] = {
     {"memory", [](const JsonNode& node, const std::string& path,
                   Limits& limits) { limits.memory = read_bytes(node, path); }},
@@ -421,6 +439,23 @@ void read_scopes(const JsonNode& node, const std::string& path, Document& docume
   }
 }
 
+void read_commands(const JsonNode& node, const std::string& path, Document& document) {
+  expect(node, Kind::kObject, path, "an object of commands");
+  for (const JsonNode::Member& member : node.members) {
+    check_name(member.name, member.place, "the command");
+    const std::string own = dotted(path, member.name);
+    Command command;
+    command.name = member.name;
+    command.place = member.place;
+    read_object<Command>(member.value, own, kCommandKeys, command);
+    if (command.scope.empty()) {
+      refuse(member.place, in_quotes(own) + " has no scope",
+             "say in which scope it runs: \"scope\": \"NAME\"");
+    }
+    document.commands.emplace(member.name, std::move(command));
+  }
+}
+
 void read_system(const JsonNode& node, const std::string& path, Document& document) {
   document.system = read_list(node, path);
   for (const Pattern& entry : document.system) {
@@ -468,6 +503,7 @@ constexpr Key<Document> kDocumentKeys[] = {
     {"system", read_system},
     {"secrets", read_secrets},
     {"scopes", read_scopes},
+    {"commands", read_commands},
     {"network", [](const JsonNode& node, const std::string& path,
                    Document& document) { document.network = read_network(node, path); }},
     {"limits",
@@ -531,6 +567,7 @@ std::map<std::string, std::vector<std::string>> known_keys() {
           {"secrets.*", names_of<Secret>(kSecretKeys)},
           {"secrets.*.as", names_of<Secret>(kSecretAsKeys)},
           {"scopes.*", names_of<Scope>(kScopeKeys)},
+          {"commands.*", names_of<Command>(kCommandKeys)},
           {"limits", names_of<Limits>(kLimitsKeys)}};
 }
 

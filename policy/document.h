@@ -87,6 +87,14 @@ struct Scope {
   Place place;
 };
 
+// A program that runs in a box of its own when its name is typed in another one.
+struct Command {
+  std::string name;   // no slash
+  std::string scope;  // of the box that it runs in
+  std::optional<std::vector<Pattern>> args;  // see command_rules.h; any if it is left out
+  Place place;
+};
+
 struct Limits {
   std::optional<std::uint64_t> memory;     // bytes, per box
   std::optional<std::uint64_t> processes;  // tasks, per box
@@ -106,6 +114,7 @@ struct Document {
   std::vector<Pattern> system;  // absolute paths shown read-only besides the standard ones
   std::map<std::string, Secret> secrets;
   std::map<std::string, Scope> scopes;
+  std::map<std::string, Command> commands;
   std::optional<std::vector<Pattern>> network;
   Limits limits;
   std::optional<ViewMode> view;

@@ -166,6 +166,10 @@ Json canonical(const Policy& policy) {
     scopes[name] = {scope.secrets, scope.request, scope.spawn, scope.network ? canonical(*scope.network) : Json(),
                     canonical(scope.approve)};
   }
+  Json commands = Json::object();
+  for (const auto& [name, command] : policy.commands) {
+    commands[name] = {command.scope, command.args ? canonical(*command.args) : Json()};
+  }
   return {
       {"files",
        {canonical(policy.files.hide), canonical(policy.files.redact), canonical(policy.files.show),
@@ -177,6 +181,7 @@ Json canonical(const Policy& policy) {
       {"system", canonical(policy.system)},
       {"secrets", secrets},
       {"scopes", scopes},
+      {"commands", commands},
       {"network", canonical(policy.network)},
       {"limits",
        {canonical(policy.limits.memory), canonical(policy.limits.processes),
@@ -271,6 +276,9 @@ void Merger::add(const Document& document, Layer layer) {
   if (document.network) {
     add_network(*document.network, layer);
   }
+  for (const auto& [name, command] : document.commands) {
+    policy_.commands[name] = command;
+  }
   for (const auto& [name, given] : document.scopes) {
     Scope scope = given;
     if (scope.network) {
@@ -334,6 +342,15 @@ Policy Merger::finish() {
       // What is denied to the session is denied to each of its boxes.
       std::copy_if(policy.network.begin(), policy.network.end(), std::back_inserter(*scope.network),
                    is_denial);
+    }
+  }
+  for (const auto& [name, command] : policy.commands) {
+    if (policy.scopes.count(command.scope) == 0) {
+      const std::string near = base::nearest(command.scope, scopes);
+      refuse(command.place,
+             "command " + in_quotes(name) + " names the scope " + in_quotes(command.scope) +
+                 ", which no document has",
+             near.empty() ? "add it to \"scopes\"" : "did you mean \"" + near + "\"?");
     }
   }
   std::vector<std::string> open;

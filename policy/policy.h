@@ -38,6 +38,7 @@ struct Policy {
   std::vector<Pattern> system;
   std::map<std::string, Secret> secrets;
   std::map<std::string, Scope> scopes;  // always holds "main"
+  std::map<std::string, Command> commands;
   std::vector<Pattern> network;
   Limits limits;
   ViewMode view = ViewMode::kAuto;

@@ -31,6 +31,7 @@ class Difference {
     network("network: ", after_.network, before_.network);
     secrets();
     scopes();
+    commands();
     limits();
     if (after_.view < before_.view) {
       add("view: auto (live was asked for)", document_.place);
@@ -236,6 +237,22 @@ class Difference {
             std::find(given.spawn.begin(), given.spawn.end(), child) != given.spawn.end();
         if (!may && before_.scopes.count(child) != 0) {
           add("scope " + name + ": spawn " + child, scope.place);
+        }
+      }
+    }
+  }
+
+  void commands() {
+    for (const auto& [name, command] : document_.commands) {
+      const auto old = before_.commands.find(name);
+      const bool known = old != before_.commands.end() && old->second.scope == command.scope;
+      const std::string what = "command " + name + " in scope " + command.scope + ": ";
+      if (!command.args && (!known || old->second.args)) {
+        add(what + "any arguments", command.place);
+      }
+      for (const Pattern& rule : command.args.value_or(std::vector<Pattern>())) {
+        if (!known || (old->second.args && !stands_in(rule, *old->second.args))) {
+          add(what + rule.text, rule.place);
         }
       }
     }

@@ -223,6 +223,9 @@ TEST(Widenings, AreNamed) {
       {R"("home": {"write": [".nvm"]})", "home.write: .nvm"},
       {R"("home": {"read": [".local"]})", "home.read: .local"},
       {R"("system": ["/nix"])", "system: /nix"},
+      {R"("commands": {"gh": {"scope": "main", "args": ["pr"]}})",
+       "command gh in scope main: pr"},
+      {R"("commands": {"gh": {"scope": "main"}})", "command gh in scope main: any arguments"},
       {R"("user_namespaces": true)", "user_namespaces: true"},
       {R"("limits": {"processes": 9999})", "limits.processes: 9999 (was 4096)"},
       {R"("scopes": {"main": {"network": ["x.test:1"]}})", "scope main: network: x.test:1"},
@@ -232,6 +235,23 @@ TEST(Widenings, AreNamed) {
   for (const auto& [text, what] : each) {
     EXPECT_EQ(widened(text), std::vector<std::string>{what}) << text;
   }
+}
+
+TEST(Widenings, ACommandOfTheUsersMayBeNarrowedOnly) {
+  const std::string user = R"("scopes": {"main": {}, "other": {}},
+    "commands": {"gh": {"scope": "main", "args": ["pr", "issue"]}, "npm": {"scope": "main"}})";
+  const auto command = [&](const std::string& text) {
+    return widened(R"("commands": )" + text, &user);
+  };
+  EXPECT_TRUE(command(R"({"gh": {"scope": "main", "args": ["issue"]}})").empty());
+  EXPECT_TRUE(command(R"({"gh": {"scope": "main", "args": []}})").empty());
+  EXPECT_TRUE(command(R"({"npm": {"scope": "main", "args": ["test"]}})").empty());
+  EXPECT_EQ(command(R"({"gh": {"scope": "main", "args": ["pr", "api"]}})"),
+            std::vector<std::string>{"command gh in scope main: api"});
+  EXPECT_EQ(command(R"({"gh": {"scope": "main"}})"),
+            std::vector<std::string>{"command gh in scope main: any arguments"});
+  EXPECT_EQ(command(R"({"gh": {"scope": "other", "args": ["pr"]}})"),
+            std::vector<std::string>{"command gh in scope other: pr"});
 }
 
 TEST(Widenings, UseOfTheUsersSecretsInAnotherScope) {
