@@ -29,4 +29,16 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
   return number ? std::optional(*number << shift) : std::nullopt;
 }
 
+std::optional<std::chrono::seconds> parse_duration(std::string_view text) {
+  static constexpr std::string_view kSuffixes = "smhd";
+  static constexpr std::uint64_t kSeconds[] = {1, 60, 3600, 86400};
+  const auto unit = text.empty() ? std::string_view::npos : kSuffixes.find(text.back());
+  if (unit == std::string_view::npos) {
+    return std::nullopt;
+  }
+  text.remove_suffix(1);
+  const auto number = parse_number(text, INT64_MAX / kSeconds[unit]);
+  return number ? std::optional(std::chrono::seconds(*number * kSeconds[unit])) : std::nullopt;
+}
+
 }  // namespace agentbox::base

@@ -140,6 +140,20 @@ std::uint64_t read_bytes(const JsonNode& node, const std::string& path) {
   return *bytes;
 }
 
+std::chrono::seconds read_duration(const JsonNode& node, const std::string& path,
+                                   std::chrono::seconds least) {
+  constexpr std::chrono::seconds kMost = std::chrono::hours(24 * 30);
+  expect(node, Kind::kString, path, "a time such as \"10m\"");
+  const std::optional<std::chrono::seconds> time = base::parse_duration(node.text);
+  if (!time || *time < least || *time > kMost) {
+    refuse(node.place,
+           in_quotes(path) + ": " + in_quotes(node.text) + " is not a time from " +
+               std::to_string(least.count()) + "s to 30d",
+           "write a number with s, m, h or d: \"10m\"");
+  }
+  return *time;
+}
+
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -347,6 +361,19 @@ constexpr Key<Secret> kSecretKeys[] = {
      }},
     {"hosts", [](const JsonNode& node, const std::string& path,
                  Secret& secret) { secret.hosts = read_hosts(node, path); }},
+    {"refresh",
+     [](const JsonNode& node, const std::string& path, Secret& secret) {
+       // Stores count requests by the hour.
+       secret.refresh = read_duration(node, path, std::chrono::seconds(10));
+     }},
+    {"cache",
+     [](const JsonNode& node, const std::string& path, Secret& secret) {
+       secret.cache = read_duration(node, path, std::chrono::seconds(1));
+     }},
+    {"offline",
+     [](const JsonNode& node, const std::string& path, Secret& secret) {
+       secret.offline = read_duration(node, path, std::chrono::seconds(1));
+     }},
     {"description",
      [](const JsonNode& node, const std::string& path, Secret&) { ignore_string(node, path); }},
 };
@@ -422,6 +449,15 @@ void read_secrets(const JsonNode& node, const std::string& path, Document& docum
     if (secret.deliver == Deliver::kPlaceholder && secret.hosts.empty()) {
       refuse(member.place, in_quotes(own) + " is a placeholder without \"hosts\"",
              "name the hosts towards which it is swapped for the value");
+    }
+    if (secret.refresh && secret.file.empty()) {
+      refuse(member.place,
+             in_quotes(own) + " is to be refreshed, but a variable of a running program cannot be",
+             "deliver it as a file: \"as\": {\"file\": \"~/path\"}");
+    }
+    if (secret.offline && (!secret.cache || *secret.offline < *secret.cache)) {
+      refuse(member.place, in_quotes(own) + ": \"offline\" is for values from the cache",
+             "add \"cache\", and make \"offline\" the longer one");
     }
     document.secrets.emplace(member.name, std::move(secret));
   }

@@ -2,6 +2,7 @@
 // describes every key; profiles/agentbox.schema.json says the same to editors.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -73,6 +74,11 @@ struct Secret {
   std::string file;  // path to show the value at ("~/…" or relative to the project), or empty
   Deliver deliver = Deliver::kValue;
   std::vector<std::string> hosts;
+  // How often the value of a running box's file is looked up anew; not unless asked for.
+  std::optional<std::chrono::seconds> refresh;
+  // How long a value from the encrypted cache will do; and one that is older, up to `offline`, when
+  // its store cannot be reached. Not kept at all without `cache`.
+  std::optional<std::chrono::seconds> cache, offline;
   Place place;
 };
 

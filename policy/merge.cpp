@@ -150,6 +150,10 @@ Json canonical(const std::optional<Value>& value) {
   return value ? Json(static_cast<std::uint64_t>(*value)) : Json();
 }
 
+Json seconds(const std::optional<std::chrono::seconds>& time) {
+  return time ? Json(time->count()) : Json();
+}
+
 // Names sorted, places left out: two policies that decide alike in all cases hash alike.
 Json canonical(const Policy& policy) {
   Json secrets = Json::object();
@@ -159,7 +163,10 @@ Json canonical(const Policy& policy) {
                      secret.env,
                      secret.file,
                      static_cast<int>(secret.deliver),
-                     secret.hosts};
+                     secret.hosts,
+                     seconds(secret.refresh),
+                     seconds(secret.cache),
+                     seconds(secret.offline)};
   }
   Json scopes = Json::object();
   for (const auto& [name, scope] : policy.scopes) {

@@ -172,7 +172,8 @@ class Difference {
 
   static bool same(const Secret& a, const Secret& b) {
     return a.from == b.from && a.template_file == b.template_file && a.env == b.env &&
-           a.file == b.file && a.deliver == b.deliver && a.hosts == b.hosts;
+           a.file == b.file && a.deliver == b.deliver && a.hosts == b.hosts &&
+           a.refresh == b.refresh && a.cache == b.cache && a.offline == b.offline;
   }
 
   static std::string describe(const Secret& secret) {

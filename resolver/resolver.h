@@ -82,6 +82,8 @@ struct Resolution {
   std::string backend;
   Answer answer;
   std::chrono::microseconds latency{0};
+  bool cached = false;  // Cache: the store was not asked; or
+  std::string offline = {};  // it could not be reached, and that is what it said
 };
 
 // A backend that a call of resolve() is waiting for.

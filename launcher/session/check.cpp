@@ -1,19 +1,18 @@
 #include "launcher/session/check.h"
 
 #include "base/directories.h"
-#include "launcher/session/grants.h"
 #include "launcher/session/leases.h"
 #include "launcher/session/prepared.h"
 #include "launcher/session/recorder.h"
+#include "launcher/session/release.h"
 #include "launcher/session/store.h"
 
 namespace agentbox::session {
 
 std::vector<Checked> check(const RunRequest& request) {
   const Prepared prepared(request);
-  const std::vector<Grant> grants =
-      collect_grants(prepared.policy, request.scope, prepared.project, prepared.layers.templates,
-                     request.env_files);
+  const std::vector<Grant> grants = collect_grants(prepared.policy, request.scope, prepared.project,
+                                                   prepared.layers.templates, request.env_files);
   Recorder recorder(base::state_directory() + "/audit", common_record(prepared, request));
   resolver::Resolver resolver = make_resolver(prepared.project);
   const Leases leases(resolver, recorder);

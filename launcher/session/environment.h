@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "launcher/session/grants.h"
 #include "launcher/session/identity.h"
+#include "launcher/session/release.h"
 #include "policy/policy.h"
 
 namespace agentbox::session {

@@ -1,11 +1,10 @@
 #include "launcher/session/grants.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <climits>
 #include <cstdlib>
+#include <iterator>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -14,7 +13,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "launcher/session/paths.h"
-#include "launcher/session/progress.h"
 #include "policy/environment_rules.h"
 #include "resolver/dotenv.h"
 
@@ -30,18 +28,14 @@ using resolver::Reference;
 
 constexpr std::size_t kLargestTemplate = 1 << 20;
 
-// `op` may wait for a finger on a sensor; a minute is what people need, more looks like a hang.
-constexpr std::chrono::milliseconds kTimeLimit{60'000};
-// After that long it is likely that a program asks for something in a window of its own.
-constexpr std::chrono::seconds kPatience{2};
-
-using Clock = std::chrono::steady_clock;
-
 Grant from_policy(const policy::Secret& secret, const Templates& templates) {
   Grant grant;
   grant.name = secret.name;
   grant.env = secret.env;
   grant.file = secret.file;
+  grant.refresh = secret.refresh.value_or(std::chrono::seconds(0));
+  grant.terms = {secret.cache.value_or(std::chrono::seconds(0)),
+                 secret.offline.value_or(std::chrono::seconds(0))};
   grant.rule = secret.place.text();
   if (secret.deliver == policy::Deliver::kPlaceholder) {
     throw Error(Status::kConfiguration,
@@ -63,6 +57,13 @@ Grant from_policy(const policy::Secret& secret, const Templates& templates) {
         secret.template_file);
   } else {
     grant.source = resolver::parse_reference(secret.from);
+  }
+  const auto* reference = std::get_if<Reference>(&grant.source);
+  if (secret.cache && reference != nullptr && !on_network(*reference)) {
+    throw Error(Status::kConfiguration,
+                grant.rule + ": secret \"" + base::printable(secret.name) +
+                    "\" asks for the cache, but comes from no store on the network",
+                "leave \"cache\" out: what is on this machine needs none");
   }
   return grant;
 }
@@ -111,105 +112,16 @@ void add_env_file(const std::string& file, const Project& project, std::vector<G
   }
 }
 
-void record_resolution(const resolver::Resolution& resolution, Recorder& recorder) {
-  audit::Record record;
-  record.event = "resolve";
-  record.reference = resolution.reference.text;
-  record.backend = resolution.backend;
-  record.latency = resolution.latency;
-  record.cache = false;
-  if (const auto* value = std::get_if<resolver::Value>(&resolution.answer)) {
-    record.version = value->version;
-    record.outcome = "ok";
-  } else {
-    const auto& failed = std::get<resolver::Failed>(resolution.answer);
-    record.outcome = "failed";
-    record.error = resolver::failure_name(failed.failure);
-    record.reason = failed.message;
-  }
-  recorder.write(std::move(record));
-}
-
-// One Error for all that failed, so that the user mends everything in one go.
-void refuse_failures(const std::vector<resolver::Resolution>& resolutions) {
-  std::string message;
-  std::string hint;
-  for (const resolver::Resolution& resolution : resolutions) {
-    if (const auto* failed = std::get_if<resolver::Failed>(&resolution.answer)) {
-      message += "\n    " + base::printable(resolution.reference.text) + " (" +
-                 resolution.backend + "): " + failed->message;
-      if (hint.empty()) {
-        hint = failed->hint;
-      }
-    }
-  }
-  if (!message.empty()) {
-    throw Error(Status::kConfiguration, "secrets could not be resolved, nothing was started:" +
-                                            message, hint);
-  }
-}
-
-// Takes the grant's value out of the resolutions, which `next` walks in the order of wanted().
-resolver::Secret take_value(Grant& grant, std::vector<resolver::Resolution>& resolutions,
-                            std::size_t& next) {
-  if (auto* literal = std::get_if<resolver::Secret>(&grant.source)) {
-    return std::move(*literal);
-  }
-  if (std::holds_alternative<Reference>(grant.source)) {
-    return std::move(std::get<resolver::Value>(resolutions[next++].answer).secret);
-  }
-  resolver::SecretBuilder text;
-  for (const auto& piece : std::get<resolver::Template>(grant.source)) {
-    if (const auto* literal = std::get_if<std::string>(&piece)) {
-      text.append(*literal);
-    } else {
-      text.append(std::get<resolver::Value>(resolutions[next++].answer).secret.reveal());
-    }
-  }
-  return text.take();
-}
-
-std::string source_text(const Grant& grant) {
-  const auto* reference = std::get_if<Reference>(&grant.source);
-  return reference != nullptr ? reference->text : std::string();
-}
-
-void record_release(const Grant& grant, const std::string& reference, Recorder& recorder) {
-  for (const auto& [kind, where] : {std::pair{"env", grant.env}, std::pair{"file", grant.file}}) {
-    if (where.empty()) {
-      continue;
-    }
-    audit::Record record;
-    record.event = "release";
-    record.subject = grant.name;
-    record.reference = reference;
-    record.delivery = std::string(kind) + ":" + where;
-    record.rule = grant.rule;
-    record.outcome = "ok";
-    recorder.write(std::move(record));
-  }
-}
-
-// "waiting for op, vault (4 s); 1Password may be …"
-std::string waiting_for(const std::vector<resolver::Pending>& pending, Clock::duration time) {
-  std::string names;
-  std::string meanwhile;
-  for (const resolver::Pending& one : pending) {
-    names += (names.empty() ? "" : ", ") + one.backend;
-    meanwhile = meanwhile.empty() ? one.meanwhile : meanwhile;
-  }
-  if (names.empty()) {
-    return {};
-  }
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time);
-  return "waiting for " + names + " (" + std::to_string(seconds.count()) + " s)" +
-         (meanwhile.empty() || time < kPatience ? "" : "; " + meanwhile);
-}
-
 }  // namespace
 
 bool reaches_user(const Reference& reference) {
   return reference.scheme == "env" || reference.scheme == "file" || reference.scheme == "exec";
+}
+
+bool on_network(const Reference& reference) {
+  constexpr std::string_view kSchemes[] = {"aws-sm", "doppler", "infisical", "op", "vault"};
+  return std::find(std::begin(kSchemes), std::end(kSchemes), reference.scheme) !=
+         std::end(kSchemes);
 }
 
 std::vector<Grant> collect_grants(const policy::Policy& policy, const std::string& scope,
@@ -223,69 +135,6 @@ std::vector<Grant> collect_grants(const policy::Policy& policy, const std::strin
     add_env_file(file, project, grants);
   }
   return grants;
-}
-
-std::vector<Wanted> wanted(const std::vector<Grant>& grants) {
-  std::vector<Wanted> all;
-  for (const Grant& grant : grants) {
-    if (const auto* reference = std::get_if<Reference>(&grant.source)) {
-      all.push_back({grant.name, *reference});
-    } else if (const auto* pieces = std::get_if<resolver::Template>(&grant.source)) {
-      for (const auto& piece : *pieces) {
-        if (const auto* inner = std::get_if<Reference>(&piece)) {
-          all.push_back({grant.name, *inner});
-        }
-      }
-    }
-  }
-  return all;
-}
-
-std::vector<resolver::Resolution> resolve(const std::vector<Wanted>& all,
-                                          resolver::Resolver& resolver, Recorder& recorder) {
-  if (all.empty()) {
-    return {};
-  }
-  std::vector<Reference> references;
-  for (const Wanted& one : all) {
-    references.push_back(one.reference);
-  }
-  std::vector<resolver::Resolution> resolutions;
-  {
-    std::optional<Progress> shown;
-    if (::isatty(STDERR_FILENO) == 1) {
-      shown.emplace([&resolver, start = Clock::now()] {
-        return waiting_for(resolver.pending(), Clock::now() - start);
-      });
-    }
-    resolutions = resolver.resolve(references, kTimeLimit);
-  }
-  for (const resolver::Resolution& resolution : resolutions) {
-    record_resolution(resolution, recorder);
-  }
-  return resolutions;
-}
-
-std::vector<Released> release(std::vector<Grant> grants, resolver::Resolver& resolver,
-                              Recorder& recorder) {
-  std::vector<Released> released;
-  std::vector<resolver::Resolution> resolutions = resolve(wanted(grants), resolver, recorder);
-  refuse_failures(resolutions);
-  std::size_t next = 0;
-  for (Grant& grant : grants) {
-    const std::string reference = source_text(grant);
-    resolver::Secret value = take_value(grant, resolutions, next);
-    if (grant.sensitive) {
-      record_release(grant, reference, recorder);
-    }
-    released.push_back({grant.name, grant.env, grant.file, std::move(value), grant.sensitive});
-  }
-  // The record is durable before the release: what follows may hand the values out.
-  if (std::any_of(released.begin(), released.end(),
-                  [](const Released& one) { return one.sensitive; })) {
-    recorder.sync();
-  }
-  return released;
 }
 
 }  // namespace agentbox::session

@@ -6,11 +6,11 @@
 #include "audit/id.h"
 #include "base/directories.h"
 #include "base/error.h"
-#include "launcher/session/grants.h"
 #include "launcher/session/identity.h"
 #include "launcher/session/leases.h"
 #include "launcher/session/project.h"
 #include "launcher/session/recorder.h"
+#include "launcher/session/release.h"
 #include "launcher/session/store.h"
 
 namespace agentbox::session {

@@ -122,7 +122,8 @@ void LateSecrets::fulfil(const Wish& wish) {
   }
   sources_.emplace_back(prepared_.project, recorder_);
   Source& source = sources_.back();
-  const std::vector<Released> released = release(std::move(grants), source.resolver, recorder_);
+  const std::vector<Released> released =
+      release(std::move(grants), source.resolver, recorder_, Look::kAgain);
   source.leases.keep();
   deliver_(released);
 }

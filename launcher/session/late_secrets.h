@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "launcher/broker/broker.h"
-#include "launcher/session/grants.h"
 #include "launcher/session/leases.h"
 #include "launcher/session/prepared.h"
 #include "launcher/session/recorder.h"
+#include "launcher/session/release.h"
 #include "launcher/session/store.h"
 
 namespace agentbox::session {
@@ -60,7 +60,7 @@ class LateSecrets {
   // What a value came from, kept for its leases.
   struct Source {
     Source(const Project& project, Recorder& recorder)
-        : resolver(make_resolver(project)), leases(resolver, recorder) {}
+        : resolver(make_resolver(project, Ask::kNever)), leases(resolver, recorder) {}
     resolver::Resolver resolver;
     Leases leases;
   };

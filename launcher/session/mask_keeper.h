@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "launcher/session/grants.h"
+#include "launcher/session/release.h"
 #include "launcher/terminal/masker.h"
 
 namespace agentbox::session {

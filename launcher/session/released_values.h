@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "launcher/session/grants.h"
+#include "launcher/session/release.h"
 #include "launcher/values/known_values.h"
 #include "launcher/view/secrets.h"
 

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/unique_fd.h"
-#include "launcher/session/grants.h"
+#include "launcher/session/release.h"
 #include "launcher/values/known_values.h"
 #include "launcher/view/secrets.h"
 #include "policy/file_rules.h"

@@ -31,6 +31,7 @@
 #include "launcher/session/prepared.h"
 #include "launcher/session/program.h"
 #include "launcher/session/review.h"
+#include "launcher/session/rotation.h"
 #include "launcher/session/store.h"
 #include "launcher/session/world.h"
 #include "launcher/terminal/relay.h"
@@ -155,7 +156,8 @@ void learn(MaskKeeper& masks, const std::vector<Released>& released, const RunRe
   }
 }
 
-// A secret that the box asked for: everyone who must know it does, before the box can.
+// A value that the box gets while the command runs: everyone who must know it does, before the box
+// can.
 void deliver_late(const std::vector<Released>& released, MaskKeeper& masks, World& world,
                   const box::Handles& handles) {
   if (const std::vector<std::string> short_ones = masks.learn(released); !short_ones.empty()) {
@@ -166,6 +168,11 @@ void deliver_late(const std::vector<Released>& released, MaskKeeper& masks, Worl
   for (const Released& one : released) {
     World::write_secret(handles, one);
   }
+}
+
+Rotation::Deliver rotated(MaskKeeper& masks, World& world, const box::Handles& handles) {
+  return
+      [&](const std::vector<Released>& released) { deliver_late(released, masks, world, handles); };
 }
 
 LateSecrets::Delivery open_late(LateSecrets& late, MaskKeeper& masks, World& world,
@@ -239,12 +246,13 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
 
   resolver::Resolver resolver = make_resolver(prepared.project);
   Leases leases(resolver, recorder);
+  MaskKeeper masks(request.masking);
+  Rotation rotation(prepared.project, grants, recorder, rotated(masks, world, handles));
   const std::vector<Released> released = release(std::move(grants), resolver, recorder);
   {
     const SignalsBlocked blocked;
     leases.keep();
   }
-  MaskKeeper masks(request.masking);
   learn(masks, released, request, recorder);
   world.know(released);
   for (const Released& one : released) {
@@ -279,6 +287,7 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
   control::Roster roster;
   control::Handlers handlers = roster.handlers();
   approvals.add_to(handlers);
+  handlers.merge(rotation_handlers(rotation));
   const control::Server control(control::run_directory(), common.session, std::move(handlers));
   const control::Roster::Place place = roster.enter({.box = common.box,
                                                      .parent = {},
@@ -286,6 +295,10 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
                                                      .command = request.command.front(),
                                                      .process = box.process()});
   const LateSecrets::Delivery delivery = open_late(late, masks, world, handles);
+  {
+    const SignalsBlocked blocked;
+    rotation.start(released);
+  }
   box.launch(launch);
   BoxProcess process(box, recorder);
   const int status = terminal::relay(streams(handles), process, masks.set(),

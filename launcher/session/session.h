@@ -12,10 +12,10 @@ struct RunRequest {
   std::string scope = "main";
   std::vector<std::string> env_files;
   bool masking = true;
-  bool fresh = false;  // a home that is thrown away at the end
-  bool review = false;  // what the command changes in the project goes into a layer
+  bool fresh = false;         // a home that is thrown away at the end
+  bool review = false;        // what the command changes in the project goes into a layer
   std::string view = "auto";  // "live", "masks": see choose_tier()
-  bool quiet = false;  // no line about the session on a terminal
+  bool quiet = false;         // no line about the session on a terminal
   std::vector<std::string> command;
 };
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "launcher/session/grants.h"
+#include "launcher/session/release.h"
 
 namespace agentbox::session {
 

@@ -60,9 +60,12 @@ void create_passphrase_store() {
       .create(resolver::LocalStore::Key::kPassphrase);
 }
 
-resolver::Resolver make_resolver(const Project& project) {
+resolver::Resolver make_resolver(const Project& project, Ask ask) {
   resolver::Resolver resolver;
-  resolver.add("local", std::make_shared<resolver::LocalBackend>(store_directory(), ask_passphrase));
+  if (ask == Ask::kTerminal) {
+    resolver.add("local",
+                 std::make_shared<resolver::LocalBackend>(store_directory(), ask_passphrase));
+  }
   resolver::OpBackend::Options options;
   options.avoid = {project.root, project.working_directory};
   resolver.add("aws-sm", std::make_shared<resolver::AwsSecretsBackend>(resolver::Environment(),

@@ -12,9 +12,12 @@ resolver::LocalStore open_local_store();
 // Makes it, with a new passphrase from the terminal. One that exists is an Error.
 void create_passphrase_store();
 
+// Whether a store may ask for its passphrase on the terminal.
+enum class Ask { kTerminal, kNever };
+
 // A resolver for this session: local:// from that store, others by programs that are not below the
 // project. Nothing is opened before the first reference.
-resolver::Resolver make_resolver(const Project& project);
+resolver::Resolver make_resolver(const Project& project, Ask ask = Ask::kTerminal);
 
 // Reads one line from the controlling terminal without echo. Throws base::Error if there is none.
 resolver::Secret ask_secret(const char* prompt);

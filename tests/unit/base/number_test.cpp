@@ -32,5 +32,15 @@ TEST(Nearest, OffersANearNameOrNone) {
   EXPECT_EQ(nearest("completely", names), "");
 }
 
+TEST(Number, DurationsHaveAUnit) {
+  EXPECT_EQ(parse_duration("90s"), std::chrono::seconds(90));
+  EXPECT_EQ(parse_duration("10m"), std::chrono::minutes(10));
+  EXPECT_EQ(parse_duration("2h"), std::chrono::hours(2));
+  EXPECT_EQ(parse_duration("7d"), std::chrono::hours(7 * 24));
+  for (const char* text : {"", "m", "10", "10 m", "-1s", "1w", "1.5h", "010s", "99999999999999999d"}) {
+    EXPECT_FALSE(parse_duration(text)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace agentbox::base
