@@ -393,6 +393,11 @@ constexpr Key<Scope> kScopeKeys[] = {
            node, path,
            {{"never", Approve::kNever}, {"session", Approve::kSession}, {"each", Approve::kEach}});
      }},
+    {"detach",
+     [](const JsonNode& node, const std::string& path, Scope& scope) {
+       expect(node, Kind::kBoolean, path, "true or false");
+       scope.detach = node.boolean;
+     }},
     {"description",
      [](const JsonNode& node, const std::string& path, Scope&) { ignore_string(node, path); }},
 };

@@ -90,6 +90,7 @@ struct Scope {
   std::vector<std::string> request;  // secrets that it gets only when it asks for them
   std::optional<std::vector<Pattern>> network;
   std::optional<Approve> approve;
+  bool detach = false;  // may outlive the box that has started it
   Place place;
 };
 

@@ -170,8 +170,12 @@ Json canonical(const Policy& policy) {
   }
   Json scopes = Json::object();
   for (const auto& [name, scope] : policy.scopes) {
-    scopes[name] = {scope.secrets, scope.request, scope.spawn, scope.network ? canonical(*scope.network) : Json(),
-                    canonical(scope.approve)};
+    scopes[name] = {scope.secrets,
+                    scope.request,
+                    scope.spawn,
+                    scope.network ? canonical(*scope.network) : Json(),
+                    canonical(scope.approve),
+                    scope.detach};
   }
   Json commands = Json::object();
   for (const auto& [name, command] : policy.commands) {

@@ -233,6 +233,9 @@ class Difference {
       if (scope.approve.value_or(Approve::kNever) < given.approve.value_or(Approve::kNever)) {
         add("scope " + name + ": asks for approval less often", scope.place);
       }
+      if (scope.detach && !given.detach) {
+        add("scope " + name + ": may outlive the box that has started it", scope.place);
+      }
       for (const std::string& child : scope.spawn) {
         const bool may =
             std::find(given.spawn.begin(), given.spawn.end(), child) != given.spawn.end();

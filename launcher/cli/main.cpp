@@ -40,6 +40,7 @@ constexpr std::array kVerbs = {
     Verb{"ps", "the sessions that run, and their boxes", cli::ps},
     Verb{"kill", "end a session or one of its boxes", cli::kill},
     Verb{"approve", "answer what boxes ask of you", cli::approve},
+    Verb{"spawn", "inside a box: start a command in a box of another scope", cli::spawn},
     Verb{"status", "inside a box: its session, scope and secrets by name", cli::status},
     Verb{"mcp", "inside a box: the MCP server that its agent asks", cli::mcp},
     Verb{"log", "show and verify the audit log", cli::log},

@@ -22,6 +22,7 @@ int review(const Arguments& arguments);
 int run(const Arguments& arguments);
 int scan(const Arguments& arguments);
 int secret(const Arguments& arguments);
+int spawn(const Arguments& arguments);
 int status(const Arguments& arguments);
 int trust(const Arguments& arguments);
 

@@ -13,7 +13,8 @@ std::vector<Checked> check(const RunRequest& request) {
   const Prepared prepared(request);
   const std::vector<Grant> grants = collect_grants(prepared.policy, request.scope, prepared.project,
                                                    prepared.layers.templates, request.env_files);
-  Recorder recorder(base::state_directory() + "/audit", common_record(prepared, request));
+  Recorder recorder(base::state_directory() + "/audit",
+                    common_record(prepared, request, first_place(request.scope)));
   resolver::Resolver resolver = make_resolver(prepared.project);
   const Leases leases(resolver, recorder);
   const std::vector<Wanted> all = wanted(grants);

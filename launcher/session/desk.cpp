@@ -1,6 +1,7 @@
 #include "launcher/session/desk.h"
 
 #include "base/error.h"
+#include "launcher/nursery/asking.h"
 #include "launcher/session/explain.h"
 
 namespace agentbox::session {
@@ -32,7 +33,7 @@ std::optional<std::string> sentence(const Prepared& prepared, Tier tier, const s
 
 broker::Context broker_context(const Prepared& prepared, Tier tier, const audit::Record& common,
                                const std::vector<Grant>& grants, LateSecrets& late,
-                               Recorder& recorder) {
+                               Recorder& recorder, int nursery) {
   broker::Context context;
   context.session = common.session;
   context.box = common.box;
@@ -49,6 +50,11 @@ broker::Context broker_context(const Prepared& prepared, Tier tier, const audit:
     return late.request(name, reason);
   };
   context.scopes = prepared.policy.scopes.at(common.scope).spawn;
+  if (nursery >= 0) {
+    context.spawn = [nursery](const broker::SpawnRequest& request, broker::Stdio stdio) {
+      return nursery::ask(nursery, request, std::move(stdio));
+    };
+  }
   context.explain = [&prepared, tier](const std::string& kind, const std::string& subject) {
     return sentence(prepared, tier, kind, subject);
   };

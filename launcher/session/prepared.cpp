@@ -62,12 +62,18 @@ Prepared::Prepared(const RunRequest& request)
   protect_repository(project.root, identity, policy);
 }
 
-audit::Record common_record(const Prepared& prepared, const RunRequest& request) {
+Place first_place(const std::string& scope) {
+  return {.session = audit::new_id(), .box = audit::new_id(), .parent = {}, .chain = scope};
+}
+
+audit::Record common_record(const Prepared& prepared, const RunRequest& request,
+                            const Place& place) {
   audit::Record record;
-  record.session = audit::new_id();
-  record.box = audit::new_id();
+  record.session = place.session;
+  record.box = place.box;
+  record.parent = place.parent;
   record.scope = request.scope;
-  record.chain = request.scope;
+  record.chain = place.chain;
   const std::string program = program_name(request);
   record.command = request.command.empty() ? "" : request.command.front();
   record.actor = prepared.identity.name + "/" + (program.empty() ? "agentbox" : program);

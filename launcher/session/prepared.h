@@ -21,7 +21,18 @@ struct Prepared {
   policy::Policy policy;
 };
 
-// What all records of one session share, with a new session and box id.
-audit::Record common_record(const Prepared& prepared, const RunRequest& request);
+// Which box of a session it is.
+struct Place {
+  std::string session, box;
+  std::string parent;  // empty for the first one
+  std::string chain;   // the scopes on the way to it, "main/tests"
+};
+
+// The first one of a new session.
+Place first_place(const std::string& scope);
+
+// What all records of one box share.
+audit::Record common_record(const Prepared& prepared, const RunRequest& request,
+                            const Place& place);
 
 }  // namespace agentbox::session

@@ -22,6 +22,7 @@ void Recorder::write(audit::Record record) {
   };
   fill(record.session, common_.session);
   fill(record.box, common_.box);
+  fill(record.parent, common_.parent);
   fill(record.scope, common_.scope);
   fill(record.chain, common_.chain);
   fill(record.actor, common_.actor);

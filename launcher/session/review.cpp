@@ -103,7 +103,8 @@ Review::~Review() = default;
 void Review::refresh() { changes_ = review::changes_of(layer_, rules_->judging); }
 
 void Review::record(const char* outcome, std::size_t changes) const {
-  audit::Record common = common_record(rules_->prepared, request_of(layer_.manifest()));
+  const RunRequest request = request_of(layer_.manifest());
+  audit::Record common = common_record(rules_->prepared, request, first_place(request.scope));
   common.session = layer_.manifest().id;
   Recorder recorder(base::state_directory() + "/audit", common);
   audit::Record record;

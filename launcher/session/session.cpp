@@ -1,7 +1,9 @@
 #include "launcher/session/session.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -27,11 +29,14 @@
 #include "launcher/session/late_secrets.h"
 #include "launcher/session/leases.h"
 #include "launcher/session/mask_keeper.h"
+#include "launcher/session/own_program.h"
 #include "launcher/session/paths.h"
 #include "launcher/session/prepared.h"
 #include "launcher/session/program.h"
 #include "launcher/session/review.h"
 #include "launcher/session/rotation.h"
+#include "launcher/session/seat.h"
+#include "launcher/session/sibling.h"
 #include "launcher/session/store.h"
 #include "launcher/session/world.h"
 #include "launcher/terminal/relay.h"
@@ -43,16 +48,24 @@ namespace {
 using base::Error;
 using base::Status;
 
-// The box as the relay sees it; a record that could not be written ends the command too.
+// The box as the relay sees it; a record that could not be written ends the command too, and so
+// does the end of who asked for the box.
 class BoxProcess : public terminal::Process {
  public:
-  BoxProcess(box::Box& box, Recorder& recorder)
+  // `terminal` is the PTY's master, if there is a caller who may change its size.
+  BoxProcess(box::Box& box, Recorder& recorder, const Caller* caller, base::UniqueFd terminal)
       : box_(box),
         recorder_(recorder),
+        caller_(caller),
+        terminal_(std::move(terminal)),
         either_(static_cast<int>(base::check(::epoll_create1(EPOLL_CLOEXEC), "epoll_create"))) {
-    for (const int fd : {box.event_descriptor(), recorder.failure_descriptor()}) {
-      epoll_event event = {.events = EPOLLIN, .data = {.fd = fd}};
-      base::check(::epoll_ctl(either_.get(), EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
+    watch(box.event_descriptor());
+    watch(recorder.failure_descriptor());
+    if (caller != nullptr) {
+      watch(caller->session());
+      if (caller->link() >= 0) {
+        watch(caller->link());
+      }
     }
   }
 
@@ -60,8 +73,7 @@ class BoxProcess : public terminal::Process {
 
   std::optional<Event> next_event() override {
     epoll_event event = {};
-    if (::epoll_wait(either_.get(), &event, 1, 0) > 0 &&
-        event.data.fd == recorder_.failure_descriptor()) {
+    if (::epoll_wait(either_.get(), &event, 1, 0) > 0 && must_end(event.data.fd)) {
       box_.kill();
       return Event{Change::kExited, SIGKILL};
     }
@@ -83,8 +95,22 @@ class BoxProcess : public terminal::Process {
   void signal(int number) override { box_.signal(number); }
 
  private:
+  void watch(int fd) {
+    epoll_event event = {.events = EPOLLIN, .data = {.fd = fd}};
+    base::check(::epoll_ctl(either_.get(), EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
+  }
+
+  bool must_end(int ready) const {
+    return ready == recorder_.failure_descriptor() ||
+           (caller_ != nullptr &&
+            (ready == caller_->session() ||
+             (ready == caller_->link() && !caller_->listen(box_, terminal_.get()))));
+  }
+
   box::Box& box_;
   Recorder& recorder_;
+  const Caller* caller_;
+  base::UniqueFd terminal_;
   base::UniqueFd either_;
 };
 
@@ -203,9 +229,9 @@ int exit_status(int wait_status) {
   return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
-audit::Record session_record(const char* outcome) {
+audit::Record life_record(const Seat& seat, const char* outcome) {
   audit::Record record;
-  record.event = "session";
+  record.event = seat.caller == nullptr ? "session" : "box";
   record.outcome = outcome;
   return record;
 }
@@ -222,14 +248,16 @@ void require_filterable(Tier tier, bool review) {
 }
 
 // From a started box to its end.
-int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant> grants,
-          World& world, Tier tier, const std::string& program, const audit::Record& common,
-          Recorder& recorder, HistorySearch& history) {
+int drive(const RunRequest& request, const Prepared& prepared, const Seat& seat,
+          std::vector<Grant> grants, World& world, Tier tier, const std::string& program,
+          const audit::Record& common, Recorder& recorder, HistorySearch& history) {
   world.filter(history.settle());
   const char* search_path = std::getenv("PATH");
-  const std::string path =
-      visible_path(search_path == nullptr ? "" : search_path,
-                   [&](const std::string& entry) { return world.shows(entry); });
+  std::string path = visible_path(search_path == nullptr ? "" : search_path,
+                                  [&](const std::string& entry) { return world.shows(entry); });
+  if (world.shows_own_program()) {
+    path += path.empty() ? kProgramDirectory : std::string(":") + kProgramDirectory;
+  }
 
   box::Box box = box::Box::start(world.plan());
   raise_descriptor_limit();
@@ -241,7 +269,7 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
     const SignalsBlocked blocked;
     world.serve(handles);
     broker.emplace(broker::listen_at(handles.secrets.get(), broker::kSocketName),
-                   broker_context(prepared, tier, common, grants, late, recorder));
+                   broker_context(prepared, tier, common, grants, late, recorder, seat.nursery));
   }
 
   resolver::Resolver resolver = make_resolver(prepared.project);
@@ -273,7 +301,11 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
     const SignalsBlocked blocked;
     world.finish(speaks(request));
   }
-  if (handles.terminal) {
+  if (handles.terminal && seat.caller != nullptr) {
+    const winsize window = {
+        .ws_row = seat.rows, .ws_col = seat.columns, .ws_xpixel = 0, .ws_ypixel = 0};
+    base::check(::ioctl(handles.terminal.get(), TIOCSWINSZ, &window), "set up", "the terminal");
+  } else if (handles.terminal) {
     terminal::adopt_settings(STDIN_FILENO, handles.terminal.get());
   }
   say_start(common.session, request, prepared.project, prepared.policy, tier, released.size());
@@ -285,24 +317,40 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
     history.record(recorder);
   }
   control::Roster roster;
-  control::Handlers handlers = roster.handlers();
-  approvals.add_to(handlers);
-  handlers.merge(rotation_handlers(rotation));
-  const control::Server control(control::run_directory(), common.session, std::move(handlers));
-  const control::Roster::Place place = roster.enter({.box = common.box,
-                                                     .parent = {},
-                                                     .scope = common.scope,
-                                                     .command = request.command.front(),
-                                                     .process = box.process()});
+  std::optional<control::Server> control;
+  std::optional<control::Roster::Place> place;
+  if (seat.caller == nullptr) {
+    control::Handlers handlers = roster.handlers();
+    approvals.add_to(handlers);
+    handlers.merge(rotation_handlers(rotation));
+    control.emplace(control::run_directory(), common.session, std::move(handlers));
+    place.emplace(roster.enter({.box = common.box,
+                                .parent = {},
+                                .scope = common.scope,
+                                .command = request.command.front(),
+                                .process = box.process()}));
+  } else if (seat.caller->gone()) {
+    throw Error(Status::kFailed, "the box that asked for this one has ended");
+  }
   const LateSecrets::Delivery delivery = open_late(late, masks, world, handles);
   {
     const SignalsBlocked blocked;
     rotation.start(released);
   }
   box.launch(launch);
-  BoxProcess process(box, recorder);
-  const int status = terminal::relay(streams(handles), process, masks.set(),
-                                     asks(prepared.policy) ? &approvals : nullptr);
+  base::UniqueFd terminal;
+  if (seat.caller != nullptr) {
+    seat.caller->started();
+    if (handles.terminal) {
+      terminal.reset(static_cast<int>(base::check(
+          ::fcntl(handles.terminal.get(), F_DUPFD_CLOEXEC, 0), "duplicate", "the terminal")));
+    }
+  }
+  BoxProcess process(box, recorder, seat.caller, std::move(terminal));
+  // A sibling has no one at its terminal to ask.
+  const bool ask = seat.caller == nullptr && asks(prepared.policy);
+  const int status =
+      terminal::relay(streams(handles), process, masks.set(), ask ? &approvals : nullptr);
   approvals.queue().close();
   box.kill();
   world.settle();
@@ -311,19 +359,19 @@ int drive(const RunRequest& request, const Prepared& prepared, std::vector<Grant
 }
 
 // All that exists while the box does; a layer is mounted until this returns.
-int run_in_world(const RunRequest& request, const Prepared& prepared, const Decisions& decisions,
-                 std::optional<review::Layer>& layer) {
+int run_in_world(const RunRequest& request, const Prepared& prepared, const Seat& seat,
+                 const Decisions& decisions, std::optional<review::Layer>& layer) {
   std::vector<Grant> grants = collect_grants(prepared.policy, request.scope, prepared.project,
                                              prepared.layers.templates, request.env_files);
   const Tier tier = choose_tier(prepared.policy, request.view, request.review);
   if (prepared.policy.history == policy::History::kFilter) {
     require_filterable(tier, request.review);
   }
-  const audit::Record common = common_record(prepared, request);
+  const audit::Record common = common_record(prepared, request, seat.place);
   Recorder recorder(base::state_directory() + "/audit", common);
   HistorySearch history(prepared, decisions.files);
   World world(prepared.identity, prepared.project, prepared.policy, decisions, recorder,
-              {.terminal = has_terminal(), .fresh = request.fresh, .tier = tier});
+              {.terminal = seat.terminal, .fresh = request.fresh, .tier = tier});
   for (const Grant& grant : grants) {
     if (!grant.file.empty()) {
       world.deliver_file(grant.name, grant.file);
@@ -342,32 +390,51 @@ int run_in_world(const RunRequest& request, const Prepared& prepared, const Deci
   }
 
   harden();
-  audit::Record start = session_record("start");
+  audit::Record start = life_record(seat, "start");
   start.reason = std::string("files: ") + tier_name(tier);
   recorder.write(std::move(start));
   try {
-    const int status = drive(request, prepared, std::move(grants), world, tier, program, common,
-                             recorder, history);
-    audit::Record end = session_record("end");
+    const int status = drive(request, prepared, seat, std::move(grants), world, tier, program,
+                             common, recorder, history);
+    audit::Record end = life_record(seat, "end");
     end.reason = "exit status " + std::to_string(exit_status(status));
     recorder.write(std::move(end));
+    if (seat.caller != nullptr) {
+      seat.caller->ended(status);
+    }
     return exit_status(status);
   } catch (const Error& error) {
-    audit::Record end = session_record("failed");
+    audit::Record end = life_record(seat, "failed");
     end.error = error.what();
     recorder.note(std::move(end));
     throw;
   }
 }
 
+// Before any value is in memory, and any thread is there.
+std::optional<nursery::Nursery> start_nursery(const RunRequest& request, const Prepared& prepared,
+                                              const Place& place) {
+  // What a layer holds would be missed by a sibling, whose changes would not go into it.
+  if (request.review || !nursery::may_spawn(prepared.policy, request.scope)) {
+    return std::nullopt;
+  }
+  return nursery::Nursery::start({.policy = prepared.policy,
+                                  .session = place.session,
+                                  .box = place.box,
+                                  .scope = request.scope,
+                                  .actor = common_record(prepared, request, place).actor,
+                                  .run = [&](nursery::Order order) {
+                                    return run_sibling(request, prepared, std::move(order));
+                                  }});
+}
+
 }  // namespace
 
-int run(const RunRequest& request) {
-  const Prepared prepared(request);
+int run_seated(const RunRequest& request, const Prepared& prepared, const Seat& seat) {
   const Decisions decisions(prepared.policy, request.scope);
   std::optional<review::Layer> layer;
   try {
-    const int status = run_in_world(request, prepared, decisions, layer);
+    const int status = run_in_world(request, prepared, seat, decisions, layer);
     if (layer) {
       end_layer(*layer, decisions.files, request.quiet);
     }
@@ -378,6 +445,18 @@ int run(const RunRequest& request) {
     }
     throw;
   }
+}
+
+int run(const RunRequest& request) {
+  const Prepared prepared(request);
+  Seat seat;
+  seat.place = first_place(request.scope);
+  seat.terminal = has_terminal();
+  const std::optional<nursery::Nursery> nursery = start_nursery(request, prepared, seat.place);
+  if (nursery) {
+    seat.nursery = nursery->socket();
+  }
+  return run_seated(request, prepared, seat);
 }
 
 }  // namespace agentbox::session

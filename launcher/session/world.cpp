@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "launcher/session/home.h"
+#include "launcher/session/own_program.h"
 #include "launcher/session/paths.h"
 #include "launcher/session/system.h"
 #include "launcher/session/worktree.h"
@@ -132,6 +133,7 @@ World::World(const Identity& identity, const Project& project, const policy::Pol
       decisions_(decisions),
       recorder_(recorder) {
   add_system(identity, policy, plan_);
+  own_program_ = add_own_program(policy, plan_);
   mounted_.push_back({.root = identity.home, .home = true, .prefix = {}, .synthetic = {}});
   mounted_.back().synthetic = synthetic_gitconfig(identity);
   mounted_.push_back({.root = project.root, .home = false, .prefix = {}, .synthetic = {}});

@@ -66,6 +66,8 @@ class World {
   const box::Plan& plan() const { return plan_; }
   // Whether the command will find this absolute path.
   bool shows(const std::string& path) const;
+  // Whether agentbox itself is in kProgramDirectory (own_program.h).
+  bool shows_own_program() const { return own_program_; }
   // Where a secret's file appears: makes a link there, to the private file, when the views start.
   // Throws Error for a path neither in the home nor in the project.
   void deliver_file(const std::string& name, const std::string& path);
@@ -101,6 +103,7 @@ class World {
   const Decisions& decisions_;
   Recorder& recorder_;
   box::Plan plan_;
+  bool own_program_ = false;
   std::vector<Mounted> mounted_;
   std::string git_directory_;  // of which the box may make linked worktrees; empty: of none
   std::vector<base::UniqueFd> replacements_;  // held while the box uses them

@@ -1,0 +1,50 @@
+// Which box may start which other, and how many. Decides from the policy and the numbers alone.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "launcher/broker/spawning.h"
+#include "policy/policy.h"
+
+namespace agentbox::nursery {
+
+using Clock = std::chrono::steady_clock;
+
+// Where the policy says nothing.
+inline constexpr std::uint64_t kDepth = 3;        // boxes below the session's first one
+inline constexpr std::uint64_t kConcurrent = 16;  // boxes besides the first one
+
+// A box, as far as it matters for whom it may start.
+struct Parent {
+  std::string box, scope, chain;
+  std::size_t depth = 0;  // 0: the session's first box
+};
+
+// Why not: a code for programs, what happened, what to do.
+struct Refused {
+  std::string code, message, hint;
+};
+
+// Not thread-safe.
+class Admission {
+ public:
+  explicit Admission(const policy::Policy& policy);
+
+  // nullopt: it may. `running` boxes are there already. Uses up some of the rate.
+  std::optional<Refused> judge(const Parent& parent, const broker::SpawnRequest& request,
+                               std::size_t running, Clock::time_point now);
+
+  // The policy line that lets `parent` start that scope.
+  std::string rule(const Parent& parent, const std::string& scope) const;
+
+ private:
+  const policy::Policy& policy_;
+  std::uint64_t depth_, concurrent_;
+  double tokens_;
+  Clock::time_point filled_ = Clock::now();
+};
+
+}  // namespace agentbox::nursery
