@@ -262,7 +262,8 @@ int drive(const RunRequest& request, const Prepared& prepared, const Seat& seat,
   box::Box box = box::Box::start(world.plan());
   raise_descriptor_limit();
   box::Handles handles = box.handles();
-  Approvals approvals(prepared.identity.name, static_cast<bool>(handles.terminal), recorder);
+  Approvals approvals(prepared.identity.name, handles.terminal && seat.caller == nullptr,
+                      recorder);
   LateSecrets late(prepared, request.scope, grants, recorder);
   std::optional<broker::Broker> broker;
   {
