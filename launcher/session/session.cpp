@@ -359,6 +359,19 @@ int drive(const RunRequest& request, const Prepared& prepared, const Seat& seat,
   return status;
 }
 
+std::string command_program(const RunRequest& request, const Prepared& prepared,
+                            const World& world) {
+  const std::string own = join(kProgramDirectory, "agentbox");
+  const std::string& name = request.command.front();
+  if (world.shows_own_program() && (name == "agentbox" || name == own)) {
+    return own;
+  }
+  const char* search_path = std::getenv("PATH");
+  return find_program(name, search_path == nullptr ? "" : search_path,
+                      prepared.project.working_directory,
+                      [&](const std::string& path) { return world.shows(path); });
+}
+
 // All that exists while the box does; a layer is mounted until this returns.
 int run_in_world(const RunRequest& request, const Prepared& prepared, const Seat& seat,
                  const Decisions& decisions, std::optional<review::Layer>& layer) {
@@ -378,11 +391,7 @@ int run_in_world(const RunRequest& request, const Prepared& prepared, const Seat
       world.deliver_file(grant.name, grant.file);
     }
   }
-  const char* search_path = std::getenv("PATH");
-  const std::string program =
-      find_program(request.command.front(), search_path == nullptr ? "" : search_path,
-                   prepared.project.working_directory,
-                   [&](const std::string& path) { return world.shows(path); });
+  const std::string program = command_program(request, prepared, world);
   if (request.review) {
     layer.emplace(review::Layer::create(
         review_directory(), review_manifest(prepared, request, common.session, world.parts())));
