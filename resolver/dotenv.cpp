@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/encode.h"
@@ -105,23 +106,28 @@ class Parser {
     EnvEntry entry;
     entry.name = name;
     entry.line = line_;
+    uses_.clear();
     whole_reference_ = nullptr;
     pieces_ = 0;
     has_reference_ = false;
     skip_blanks();
+    entry.begin = at_;
     switch (peek()) {
       case '"':
         parse_double_quoted();
+        entry.end = at_;
         finish_quoted();
         break;
       case '\'':
       case '`':
         parse_literally(peek());
+        entry.end = at_;
         finish_quoted();
         break;
       default:
-        parse_unquoted();
+        entry.end = parse_unquoted();
     }
+    entry.uses = std::move(uses_);
     store(std::move(entry));
   }
 
@@ -145,12 +151,6 @@ class Parser {
         fail(why, "a value that looks like a reference is not passed on as it stands");
       }
       entry.value = std::move(value);
-    }
-    for (EnvEntry& earlier : entries_) {
-      if (earlier.name == entry.name) {
-        earlier = std::move(entry);
-        return;
-      }
     }
     entries_.push_back(std::move(entry));
   }
@@ -223,14 +223,14 @@ class Parser {
   }
 
   // Up to the end of the line or to a "#" after a blank; blanks at the end do not count. A "#"
-  // inside a word belongs to the value: references and passwords hold it.
-  void parse_unquoted() {
+  // inside a word belongs to the value: references and passwords hold it. Gives its end.
+  std::size_t parse_unquoted() {
     std::size_t blanks = 0;
     bool after_blank = at_ > 0 && is_blank(text_[at_ - 1]);
     while (!at_line_end()) {
       const char c = peek();
       if (c == '#' && after_blank) {
-        return;
+        break;
       }
       after_blank = is_blank(c);
       if (after_blank) {
@@ -251,6 +251,7 @@ class Parser {
         take_character();
       }
     }
+    return at_ - blanks;
   }
 
   // "$NAME", "${NAME}", "${NAME:-default}"; any other "$" is itself. The name is not shown in
@@ -339,12 +340,9 @@ class Parser {
   }
 
   const EnvEntry* find(std::string_view name) const {
-    for (const EnvEntry& entry : entries_) {
-      if (entry.name == name) {
-        return &entry;
-      }
-    }
-    return nullptr;
+    const auto last = std::find_if(entries_.rbegin(), entries_.rend(),
+                                   [&](const EnvEntry& entry) { return entry.name == name; });
+    return last == entries_.rend() ? nullptr : &*last;
   }
 
   // As in a shell, ":-" takes an empty variable for an unset one.
@@ -357,6 +355,9 @@ class Parser {
   }
 
   bool add_variable(std::string_view name) {
+    if (skipping_ == 0) {
+      uses_.emplace_back(name);
+    }
     if (const EnvEntry* entry = find(name)) {
       if (const Secret* literal = std::get_if<Secret>(&entry->value)) {
         add(literal->reveal());
@@ -384,6 +385,7 @@ class Parser {
   // The entry in hand.
   std::string name_;
   SecretBuilder value_;
+  std::vector<std::string> uses_;
   int pieces_ = 0;  // 1: one variable alone
   bool has_reference_ = false;
   int skipping_ = 0;  // defaults that are read but not used, one in the other
@@ -407,6 +409,21 @@ Lookup lookup_in(const char* const* environment) {
 
 std::vector<EnvEntry> parse_dotenv(const Secret& text, std::string_view file,
                                    const Lookup& environment) {
+  std::vector<EnvEntry> last;
+  for (EnvEntry& entry : parse_dotenv_whole(text, file, environment)) {
+    const auto earlier = std::find_if(last.begin(), last.end(),
+                                      [&](const EnvEntry& one) { return one.name == entry.name; });
+    if (earlier != last.end()) {
+      *earlier = std::move(entry);
+    } else {
+      last.push_back(std::move(entry));
+    }
+  }
+  return last;
+}
+
+std::vector<EnvEntry> parse_dotenv_whole(const Secret& text, std::string_view file,
+                                         const Lookup& environment) {
   return Parser(text.reveal(), file, environment).parse();
 }
 

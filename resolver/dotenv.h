@@ -17,6 +17,8 @@ struct EnvEntry {
   std::string name;
   std::variant<Secret, Reference> value;  // a literal, or what is still to be resolved
   int line = 0;                           // of the name, from 1
+  std::size_t begin = 0, end = 0;         // the value as it stands in the text, quotes included
+  std::vector<std::string> uses;          // variables that were filled in
 };
 
 // A variable of the environment that "$NAME" may stand for; nothing if it is not set.
@@ -30,7 +32,11 @@ Lookup lookup_in(const char* const* environment);
 std::vector<EnvEntry> parse_dotenv(const Secret& text, std::string_view file,
                                    const Lookup& environment);
 
-// The same for a file by path (a pipe will do: `--env-file <(…)`), at most 1 MiB, read straight
+// The same with every entry, also those that a later one of that name replaces.
+std::vector<EnvEntry> parse_dotenv_whole(const Secret& text, std::string_view file,
+                                         const Lookup& environment);
+
+// The same for a file by path (as parse_dotenv(); a pipe will do: `--env-file <(…)`), at most 1 MiB, read straight
 // into locked memory. Throws also base::SystemError.
 std::vector<EnvEntry> read_dotenv(const std::string& path, const Lookup& environment);
 

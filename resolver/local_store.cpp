@@ -355,6 +355,14 @@ void LocalStore::create(Key key) {
 }
 
 std::uint64_t LocalStore::set(const std::string& name, const Secret& value) {
+  return store(name, value, true);
+}
+
+std::uint64_t LocalStore::add(const std::string& name, const Secret& value) {
+  return store(name, value, false);
+}
+
+std::uint64_t LocalStore::store(const std::string& name, const Secret& value, bool replace) {
   check_name(name);
   if (value.empty() || value.size() > kValueLimit) {
     throw StoreError(Status::kConfiguration, Failure::kInvalidValue,
@@ -364,6 +372,10 @@ std::uint64_t LocalStore::set(const std::string& name, const Secret& value) {
   const UniqueFd lock = lock_for_writing(directory.get());
   Document document = exists() ? load() : make(Key::kFile);
   const Secret& key = key_of(document);
+  if (!replace && document.secrets.contains(name)) {
+    const std::optional<Value> present = get(name);
+    return equal(present->secret, value) ? document.secrets[name].version : 0;
+  }
   Sealed& sealed = document.secrets[name];
   ++sealed.version;
   sealed.time = std::time(nullptr);

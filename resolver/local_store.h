@@ -57,6 +57,9 @@ class LocalStore {
   // Seals a value; the first one makes a store with a key file. Returns the new version. Empty
   // values and those above 1 MiB are refused.
   std::uint64_t set(const std::string& name, const Secret& value);
+  // The same for a name that is free: nothing is sealed where another value has it. Gives the
+  // version of this value there, or 0. Needs the key.
+  std::uint64_t add(const std::string& name, const Secret& value);
   // Nothing if there is no such name.
   std::optional<Value> get(const std::string& name);
   // The same for many, in order, with the store read once.
@@ -70,6 +73,7 @@ class LocalStore {
   struct Document;
 
   Document load() const;
+  std::uint64_t store(const std::string& name, const Secret& value, bool replace);
   void save(const Document& document) const;
   const Secret& key_of(const Document& document);
   Document make(Key key);

@@ -340,6 +340,13 @@ bool is_local_name(std::string_view name) {
   return name.front() != '/' && name.back() != '/' && name.find("//") == std::string_view::npos;
 }
 
+std::string plain_name(std::string_view text) {
+  std::string name = lower(text.substr(0, 64));
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !is_letter(c) && !is_digit(c); }, '_');
+  return name.empty() || name.front() == '_' ? "x" + name : name;
+}
+
 bool is_variable_name(std::string_view name) {
   return !name.empty() && !is_digit(name.front()) &&
          std::all_of(name.begin(), name.end(),

@@ -43,6 +43,10 @@ std::string near_miss(std::string_view text);
 // A name in the local store: [A-Za-z0-9_.-/]{1,128}, without empty parts between the slashes.
 bool is_local_name(std::string_view name);
 
+// A name for what `text` names: lower case, with "_" for all but letters and digits, 64 characters
+// at most. PROJECT/VARIABLE of it is what a variable's value is called in the local store.
+std::string plain_name(std::string_view text);
+
 // A name for an environment variable: [A-Za-z_][A-Za-z0-9_]*.
 bool is_variable_name(std::string_view name);
 

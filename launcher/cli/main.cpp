@@ -33,6 +33,7 @@ constexpr std::array kVerbs = {
     Verb{"explain", "which rule decides about a path, a host or a scope", cli::explain},
     Verb{"scan", "what a box would not see here, and which secrets git has", cli::scan},
     Verb{"trust", "consent to what this repository's policy would widen", cli::trust},
+    Verb{"import", "move the secrets of a .env file into the store, and leave references", cli::import},
     Verb{"secret", "the local encrypted store: set, list, rm", cli::secret},
     Verb{"read", "resolve one reference to standard output", cli::read},
     Verb{"inject", "fill in a template that holds references", cli::inject},

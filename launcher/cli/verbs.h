@@ -12,6 +12,7 @@ int doctor(const Arguments& arguments);
 int explain(const Arguments& arguments);
 int hook(const Arguments& arguments);
 int init(const Arguments& arguments);
+int import(const Arguments& arguments);
 int inject(const Arguments& arguments);
 int kill(const Arguments& arguments);
 int log(const Arguments& arguments);

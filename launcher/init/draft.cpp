@@ -1,11 +1,11 @@
 #include "launcher/init/draft.h"
 
 #include <algorithm>
-#include <cctype>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/encode.h"
+#include "resolver/reference.h"
 
 namespace agentbox::init {
 
@@ -23,18 +23,6 @@ std::string list_of(const std::vector<std::string>& all) {
     text += (text.size() > 1 ? ", " : "") + in_quotes(one);
   }
   return text + "]";
-}
-
-// As the names of secrets and of the store's entries are: letters, digits, "-", "_", ".".
-std::string plain_name(const std::string& text) {
-  std::string name;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    name += std::isalnum(byte) != 0 ? static_cast<char>(std::tolower(byte)) : '_';
-  }
-  name = name.substr(0, 64);
-  return name.empty() || std::isalnum(static_cast<unsigned char>(name.front())) == 0 ? "x" + name
-                                                                                     : name;
 }
 
 bool reaches_user(const std::string& reference) {
@@ -67,13 +55,13 @@ Draft draft(const Facts& facts, const Wish& wish) {
   std::vector<std::string> names;
   std::set<std::string> taken;
   for (const Variable& variable : facts.credentials) {
-    const std::string name = plain_name(variable.name);
+    const std::string name = resolver::plain_name(variable.name);
     if (reaches_user(variable.reference) || !taken.insert(name).second) {
       continue;
     }
     std::string from = variable.reference;
     if (from.empty()) {
-      result.stored.push_back(plain_name(wish.project) + "/" + name);
+      result.stored.push_back(resolver::plain_name(wish.project) + "/" + name);
       from = "local://" + result.stored.back();
     }
     secrets += (secrets.empty() ? "\n" : ",\n");

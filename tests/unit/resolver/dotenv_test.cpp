@@ -137,6 +137,22 @@ TEST(Dotenv, ErrorsNameTheLineAndNoValue) {
   EXPECT_TRUE(error(std::string_view("A=x\0y", 5)).starts_with("f.env:1: a NUL byte"));
 }
 
+TEST(Dotenv, SaysWhereAValueStandsAndWhatItUses) {
+  const std::string text =
+      "A=1 # one\nexport B = 'x y'  # two\nC=\"${A}-${D:-$B}\"\r\nA=last  \nE=${A:-$B}#f\nF=";
+  const std::vector<EnvEntry> entries =
+      parse_dotenv_whole(Secret(text), "f.env", lookup_in(kEnvironment));
+  std::string seen;
+  for (const EnvEntry& entry : entries) {
+    seen += entry.name + "[" + text.substr(entry.begin, entry.end - entry.begin) + "]";
+    for (const std::string& name : entry.uses) {
+      seen += name + ",";
+    }
+  }
+  EXPECT_EQ(seen, "A[1]B['x y']C[\"${A}-${D:-$B}\"]A,B,A[last]E[${A:-$B}#f]A,F[]");
+  EXPECT_EQ(std::get<Secret>(entries[4].value).reveal(), "last#f");
+}
+
 TEST(Dotenv, ReadsAFile) {
   const Temporary directory;
   directory.write("a.env", "A=1\n");

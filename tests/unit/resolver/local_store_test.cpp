@@ -64,6 +64,15 @@ TEST_F(LocalStoreTest, KeepsValuesAndCountsVersions) {
   EXPECT_EQ(get("a"), "absent");
 }
 
+TEST_F(LocalStoreTest, AddsOnlyToAFreeName) {
+  EXPECT_EQ(store().add("a", secret("one")), 1u);
+  EXPECT_EQ(store().add("a", secret("one")), 1u);
+  EXPECT_EQ(store().add("a", secret("two")), 0u);
+  EXPECT_EQ(get("a"), "1:one");
+  EXPECT_EQ(store().set("a", secret("two")), 2u);
+  EXPECT_EQ(store().add("a", secret("two")), 2u);
+}
+
 TEST_F(LocalStoreTest, FilesArePrivateAndHoldNoValue) {
   store().set("a", secret("CANARY-in-the-store"));
   std::size_t files = 0;
