@@ -19,6 +19,7 @@
 #include "resolver/backends/local.h"
 #include "resolver/backends/op.h"
 #include "resolver/backends/pass.h"
+#include "resolver/backends/sops.h"
 #include "resolver/backends/vault.h"
 
 namespace agentbox::resolver {
@@ -217,6 +218,7 @@ Resolver::Resolver() : waits_(std::make_unique<Waits>()) {
   add("exec", std::make_shared<ExecBackend>(ToolOptions()));
   add("keyring", std::make_shared<KeyringBackend>());
   add("pass", std::make_shared<PassBackend>(ToolOptions()));
+  add("sops", std::make_shared<SopsBackend>(""));
   add("vault", std::make_shared<VaultBackend>());
 }
 

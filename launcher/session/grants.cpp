@@ -115,7 +115,8 @@ void add_env_file(const std::string& file, const Project& project, std::vector<G
 }  // namespace
 
 bool reaches_user(const Reference& reference) {
-  return reference.scheme == "env" || reference.scheme == "file" || reference.scheme == "exec";
+  return reference.scheme == "env" || reference.scheme == "file" || reference.scheme == "exec" ||
+         (reference.scheme == "sops" && reference.path.front().empty());  // an absolute path
 }
 
 bool on_network(const Reference& reference) {

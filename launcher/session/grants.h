@@ -38,7 +38,7 @@ bool on_network(const resolver::Reference& reference);
 
 // What `scope` grants, then what the env files add; a later one takes an earlier one's variable.
 // Throws Error: kConfiguration for a malformed reference, file or delivery, kDenied for a reference
-// that its author may not use (env://, file://, exec:// from a file inside the project).
+// that its author may not use (env://, file://, exec://, sops:/// from a file inside the project).
 std::vector<Grant> collect_grants(const policy::Policy& policy, const std::string& scope,
                                   const Project& project, const Templates& templates,
                                   const std::vector<std::string>& env_files);

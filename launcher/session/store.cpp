@@ -14,6 +14,7 @@
 #include "resolver/backends/local.h"
 #include "resolver/backends/op.h"
 #include "resolver/backends/pass.h"
+#include "resolver/backends/sops.h"
 
 namespace agentbox::session {
 
@@ -73,6 +74,7 @@ resolver::Resolver make_resolver(const Project& project, Ask ask) {
   const resolver::ToolOptions tools{environ, options.avoid};
   resolver.add("exec", std::make_shared<resolver::ExecBackend>(tools));
   resolver.add("pass", std::make_shared<resolver::PassBackend>(tools));
+  resolver.add("sops", std::make_shared<resolver::SopsBackend>(project.root));
   resolver.add("op", std::make_shared<resolver::OpBackend>(std::move(options)));
   return resolver;
 }

@@ -1,4 +1,5 @@
-"""References that a program of the user's answers, from an env file to a box."""
+"""References that a program or a file of the user's answers, from an env file to a box."""
+import json
 import os
 import pty
 import shutil
@@ -6,7 +7,7 @@ import subprocess
 import unittest
 
 from sandbox import AGENTBOX
-from stores import StoreTest
+from stores import STORES, StoreTest
 
 VALUE = "canary-value-77ab"
 
@@ -86,6 +87,31 @@ class Programs(StoreTest):
                             self.env_file("T=pass://shop/db#user\n"))
         self.assertIn(VALUE.upper(), seen)
         self.assertNotIn(VALUE.encode(), self.everything_written())
+
+    @unittest.skipUnless(shutil.which("age"), "age is not installed")
+    def test_a_key_of_a_sops_file_in_the_project(self):
+        key = self.home / "age.txt"
+        subprocess.run(["age-keygen", "-o", key], check=True, capture_output=True)
+        recipient = subprocess.run(["age-keygen", "-y", key], check=True, capture_output=True, text=True).stdout
+        made = subprocess.run(
+            ["python3", STORES / "sops.py", recipient.strip(), "yaml"], capture_output=True, check=True,
+            input=json.dumps({"db": {"password": VALUE, "other": "x"}}).encode()).stdout.decode()
+        self.write("deploy/app.yaml", made)
+        inside = self.write("references", "T=sops://deploy/app.yaml#db.password\n")
+        env = {"SOPS_AGE_KEY_FILE": str(key)}
+        seen = self.run_box("printf %s \"$T\" | tr a-z A-Z; env", f"--env-file={inside}", env=env)
+        self.assertIn(VALUE.upper(), seen)
+        self.assertNotIn("SOPS_AGE", seen)
+        self.assertNotIn(VALUE.encode(), self.everything_written())
+        self.write("deploy/app.yaml", made.replace("other:", "othr:"))
+        result = self.agentbox("run", f"--env-file={inside}", "--", "touch", "started", env=env)
+        self.assertEqual(result.returncode, 78)
+        self.assertIn(b"was changed without its key", result.stderr)
+        self.assertFalse((self.project / "started").exists())
+        inside.write_text(f"T=sops://{self.project}/deploy/app.yaml#db.password\n")
+        result = self.agentbox("run", f"--env-file={inside}", "--", "true", env=env)
+        self.assertEqual(result.returncode, 77)
+        self.assertIn(b"sops:// references are not taken from a file inside the project", result.stderr)
 
 
 if __name__ == "__main__":

@@ -111,18 +111,6 @@ TEST(Resolver, ResolvesRepetitionsOnce) {
   EXPECT_EQ(std::get<Value>(resolutions[3].answer).version, "7");
 }
 
-TEST(Resolver, SaysWhichSchemesThisVersionResolves) {
-  Resolver resolver;
-  for (const char* reference : {"sops://f#a"}) {
-    const std::vector<Resolution> resolutions = resolver.resolve(parse({reference}), kLimit);
-    const Failed& failed = std::get<Failed>(resolutions.at(0).answer);
-    EXPECT_EQ(failed.failure, Failure::kUnavailable);
-    EXPECT_EQ(failed.hint,
-              "it resolves aws-sm://, doppler://, env://, exec://, file://, infisical://, "
-              "keyring://, local://, op://, pass://, vault://");
-  }
-}
-
 TEST(Resolver, RefusesValuesThatCannotBeOne) {
   Resolver resolver;
   std::string value;
