@@ -117,8 +117,10 @@ TEST_F(SopsTest, RefusesWhatWasChanged) {
       {"\"none\": null", "\"none\": \"x\""},
       {"type:int", "type"},
   };
+  encrypt("x.json", "json");
+  const std::string good = home_.read("x.json");
   for (const auto& [from, to] : edits) {
-    encrypt("x.json", "json");
+    home_.write("x.json", good);
     EXPECT_EQ(ask({"sops://x.json#db.hosts.0"})[0], std::string("CANARY-a") + kVersion);
     edit("x.json", from, to);
     const auto answers = ask({"sops://x.json#db.hosts.0", "sops://x.json#absent"});
