@@ -44,6 +44,7 @@ constexpr std::array kVerbs = {
     Verb{"spawn", "inside a box: start a command in a box of another scope", cli::spawn},
     Verb{"status", "inside a box: its session, scope and secrets by name", cli::status},
     Verb{"mcp", "inside a box: the MCP server that its agent asks", cli::mcp},
+    Verb{"mcp-wrap", "an MCP server in a box of its own, its answers masked", cli::mcp_wrap},
     Verb{"log", "show and verify the audit log", cli::log},
     Verb{"doctor", "try what agentbox needs of this machine, and say how to mend it", cli::doctor},
 };

@@ -17,6 +17,7 @@ int inject(const Arguments& arguments);
 int kill(const Arguments& arguments);
 int log(const Arguments& arguments);
 int mcp(const Arguments& arguments);
+int mcp_wrap(const Arguments& arguments);
 int ps(const Arguments& arguments);
 int read(const Arguments& arguments);
 int review(const Arguments& arguments);

@@ -216,12 +216,13 @@ bool asks(const policy::Policy& policy) {
   });
 }
 
-terminal::Streams streams(box::Handles& handles) {
+terminal::Streams streams(box::Handles& handles, const RunRequest& request) {
   terminal::Streams result;
   result.terminal = std::move(handles.terminal);
   result.input = std::move(handles.input);
   result.output = std::move(handles.output);
   result.error = std::move(handles.error);
+  result.messages = request.messages;
   return result;
 }
 
@@ -262,8 +263,7 @@ int drive(const RunRequest& request, const Prepared& prepared, const Seat& seat,
   box::Box box = box::Box::start(world.plan());
   raise_descriptor_limit();
   box::Handles handles = box.handles();
-  Approvals approvals(prepared.identity.name, handles.terminal && seat.caller == nullptr,
-                      recorder);
+  Approvals approvals(prepared.identity.name, handles.terminal && seat.caller == nullptr, recorder);
   LateSecrets late(prepared, request.scope, grants, recorder);
   std::optional<broker::Broker> broker;
   {
@@ -351,7 +351,7 @@ int drive(const RunRequest& request, const Prepared& prepared, const Seat& seat,
   // A sibling has no one at its terminal to ask.
   const bool ask = seat.caller == nullptr && asks(prepared.policy);
   const int status =
-      terminal::relay(streams(handles), process, masks.set(), ask ? &approvals : nullptr);
+      terminal::relay(streams(handles, request), process, masks.set(), ask ? &approvals : nullptr);
   approvals.queue().close();
   box.kill();
   world.settle();
@@ -384,8 +384,9 @@ int run_in_world(const RunRequest& request, const Prepared& prepared, const Seat
   const audit::Record common = common_record(prepared, request, seat.place);
   Recorder recorder(base::state_directory() + "/audit", common);
   HistorySearch history(prepared, decisions.files);
-  World world(prepared.identity, prepared.project, prepared.policy, decisions, recorder,
-              {.terminal = seat.terminal, .fresh = request.fresh, .tier = tier});
+  World world(
+      prepared.identity, prepared.project, prepared.policy, decisions, recorder,
+      {.terminal = !request.messages && seat.terminal, .fresh = request.fresh, .tier = tier});
   for (const Grant& grant : grants) {
     if (!grant.file.empty()) {
       world.deliver_file(grant.name, grant.file);

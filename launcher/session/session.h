@@ -15,6 +15,7 @@ struct RunRequest {
   bool fresh = false;         // a home that is thrown away at the end
   bool review = false;        // what the command changes in the project goes into a layer
   std::string view = "auto";  // "live", "masks": see choose_tier()
+  bool messages = false;      // the output is JSON, a message a line; there is never a terminal
   bool quiet = false;         // no line about the session on a terminal
   std::vector<std::string> command;
 };

@@ -15,13 +15,17 @@ constexpr std::size_t kPipeRead = 65536, kTerminalRead = 16384;  // bytes; a PTY
 
 }  // namespace
 
-Output::Output(base::UniqueFd source, int sink, const MaskSet& masks, bool interactive)
+Output::Output(base::UniqueFd source, int sink, const MaskSet& masks, bool interactive,
+               bool messages)
     : source_(std::move(source)),
       sink_(sink, Stream::Direction::kWrite),
       interactive_(interactive),
       masker_(masks, interactive),
       read_(interactive ? kTerminalRead : kPipeRead) {
   base::check(fcntl(source_.get(), F_SETFL, O_NONBLOCK), "set up", "the command's output");
+  if (messages) {
+    messages_.emplace(masks);
+  }
   if (sink_.is_terminal()) {
     filter_.emplace();
     filtered_ = resolver::Secret(EscapeFilter::room_for(read_.size()));
@@ -50,7 +54,11 @@ Output::Pull Output::pull() {
     const std::size_t passed = filter_->feed(bytes, filtered_.bytes());
     bytes = filtered_.reveal().substr(0, passed);
   }
-  masker_.feed(bytes, waiting_);
+  if (messages_) {
+    messages_->feed(bytes, masker_, waiting_);
+  } else {
+    masker_.feed(bytes, waiting_);
+  }
   return Pull::kSome;
 }
 
@@ -73,6 +81,9 @@ void Output::push() {
 }
 
 void Output::finish() {
+  if (messages_) {
+    messages_->finish(masker_, waiting_);
+  }
   masker_.finish(waiting_);
   finished_ = true;
 }

@@ -7,6 +7,7 @@
 
 #include "base/unique_fd.h"
 #include "launcher/terminal/escapes.h"
+#include "launcher/terminal/json_strings.h"
 #include "launcher/terminal/masker.h"
 #include "launcher/terminal/stream.h"
 #include "resolver/secret.h"
@@ -17,8 +18,10 @@ namespace agentbox::terminal {
 // written, so that its memory is bounded and a slow user slows the command. Not thread-safe.
 class Output {
  public:
-  // Takes over `source` and sets it non-blocking. `interactive` is the masker's.
-  Output(base::UniqueFd source, int sink, const MaskSet& masks, bool interactive);
+  // Takes over `source` and sets it non-blocking. `interactive` is the masker's; `messages`: the
+  // lines are JSON, and values are looked for in its strings, too.
+  Output(base::UniqueFd source, int sink, const MaskSet& masks, bool interactive,
+         bool messages = false);
 
   enum class Pull {
     kSome,     // something was read
@@ -46,6 +49,7 @@ class Output {
   Stream sink_;
   bool interactive_;
   Masker masker_;
+  std::optional<JsonStrings> messages_;
   std::optional<EscapeFilter> filter_;
   resolver::Secret read_, filtered_;  // values pass through them
   std::string waiting_;               // masked

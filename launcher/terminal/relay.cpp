@@ -170,7 +170,8 @@ Relay::Relay(Streams streams, Process& process, const MaskSet& masks, Questions*
     reading_ = false;
   }
   outputs_.push_back(
-      std::make_unique<Output>(std::move(streams.output), streams.user_output, masks, false));
+      std::make_unique<Output>(std::move(streams.output), streams.user_output, masks, false,
+                               streams.messages));
   outputs_.push_back(
       std::make_unique<Output>(std::move(streams.error), streams.user_error, masks, false));
 }

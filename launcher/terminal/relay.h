@@ -30,6 +30,7 @@ struct Streams {
   int user_input = 0, user_output = 1, user_error = 2;  // not owned
   base::UniqueFd terminal;                              // PTY master; or
   base::UniqueFd input, output, error;                  // pipes
+  bool messages = false;  // each line of the output is JSON (json_strings.h)
 };
 
 // Gives the command's terminal the user's settings (erase character, UTF-8 …) and window size. To

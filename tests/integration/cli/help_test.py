@@ -16,7 +16,7 @@ def run(*arguments, **keywords):
 
 
 def verbs():
-    return re.findall(r"^  ([a-z]+) +\S", run("help").stdout.split("\n\n")[2], re.MULTILINE)
+    return re.findall(r"^  ([a-z-]+) +\S", run("help").stdout.split("\n\n")[2], re.MULTILINE)
 
 
 class Help(unittest.TestCase):
