@@ -189,6 +189,8 @@ class FileServer {
   // Fails with EACCES if a secret is anywhere in the file.
   void require_no_secret(const Opened& file, const NodePtr& node,
                          const policy::ContentDecision& decision, const Verdicts::State& state);
+  // Whether the box does not get the bytes of the file at this path as they are.
+  bool withheld(const std::string& path);
   // Git in the box stores nothing of what the file shows now.
   void refuse_object(const Opened& file, const Verdicts::State& state);
   // Fails if to change these bytes could make a secret look like none, or lose it.

@@ -169,6 +169,9 @@ std::size_t FileServer::read(std::uint64_t id, char* buffer, std::size_t size, o
 }
 
 void FileServer::after_write(const Opened& file) {
+  if (!own_.own(file.inode)) {
+    indexes_.changed(file.path);
+  }
   if ((file.inode.stat.st_mode & (S_ISUID | S_ISGID)) != 0) {
     // The kernel leaves this to us, and root's own writes keep the bits.
     checked(::fchmod(file.fd.get(), file.inode.stat.st_mode & 01777));

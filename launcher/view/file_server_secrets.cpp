@@ -58,6 +58,7 @@ void FileServer::seal(const Opened& file, const NodePtr& node,
                       const policy::ContentDecision& decision, std::string_view what) {
   if (sealed_.seal(file.inode, file.path)) {
     stale_.add({Stale::Kind::kAttributes, 0, node->id, {}});
+    indexes_.changed(file.path);
   }
   judge_.touched(decision.detect == policy::Detect::kDeny ? Touch::Kind::kFoundDenied
                                                           : Touch::Kind::kFoundRedacted,
@@ -167,6 +168,31 @@ bool FileServer::find_secret(const Opened& file, off_t from, off_t to,
     }
     start += static_cast<off_t>(size - Secrets::kReach);
   }
+  return false;
+}
+
+bool FileServer::withheld(const std::string& path) {
+  const Location location = storage_.locate(path, Verdict());
+  base::UniqueFd fd = open_below(location.base, location.path.c_str(), O_RDONLY | O_NONBLOCK);
+  if (!fd) {
+    return false;
+  }
+  const Inode inode = inode_of(fd.get());
+  const Opened file{std::move(fd), inode, Verdict(), path};
+  const policy::ContentDecision decision = judge_contents(file);
+  if (decision.detect == policy::Detect::kOff || decision.detect == policy::Detect::kReport ||
+      own_.own(inode)) {
+    return false;
+  }
+  const Verdicts::State state(inode, config_.secrets->digest());
+  if (verdicts_.holds_nothing(state)) {
+    return false;
+  }
+  std::string_view what;
+  if (find_secret(file, 0, inode.stat.st_size, &what)) {
+    return true;
+  }
+  verdicts_.note_holds_nothing(state);
   return false;
 }
 

@@ -70,6 +70,7 @@ std::vector<Stale> FileServer::stale_after(const Watcher::Event& event) {
     if (exists) {
       known = nodes_.find(inode.identity);
     }
+    indexes_.changed(path);
   } catch (const Failure&) {
     // The directory is gone or elsewhere: its names are looked up again.
   }

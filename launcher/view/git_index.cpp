@@ -202,6 +202,18 @@ const GitIndex::Entry* GitIndex::find(std::string_view path) const {
   return there ? &*found : nullptr;
 }
 
+bool GitIndex::unchanged(const Entry& entry, const struct stat& file,
+                         const struct stat& index) const {
+  const auto at = [&](std::size_t field) { return word(bytes_, entry.start + field); };
+  const auto low = [](auto value) { return static_cast<std::uint32_t>(value); };
+  // Most builds of git compare these two by the second, and the index's time is put back by less
+  // than one for a box (IndexFiles::Shown::older).
+  return at(0) == low(file.st_ctim.tv_sec) && at(4) == low(file.st_ctim.tv_nsec) &&
+         at(8) == low(file.st_mtim.tv_sec) && at(12) == low(file.st_mtim.tv_nsec) &&
+         at(20) == low(file.st_ino) && at(36) == low(file.st_size) &&
+         at(8) + 1 < low(index.st_mtim.tv_sec);
+}
+
 bool GitIndex::lists_same(const GitIndex& other) const {
   const auto object = [](const GitIndex& index, const Entry& entry) {
     return index.bytes_.substr(entry.start + kStat, index.digest_);

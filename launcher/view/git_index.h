@@ -2,6 +2,8 @@
 // git 2.39). Pure.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -34,6 +36,11 @@ class GitIndex {
   // In git's order: by path, then stage.
   const std::vector<Entry>& entries() const { return entries_; }
   const Entry* find(std::string_view path) const;  // of stage 0; null if there is none
+
+  // Whether git takes the file for the one that the entry was made of, without reading it: all that
+  // the entry holds of its attributes is the same, and it was not changed at the time of the index
+  // or later (git's Documentation/technical/racy-git.txt). `index`: attributes of the index file.
+  bool unchanged(const Entry& entry, const struct stat& file, const struct stat& index) const;
 
   // Whether it holds what git remembers of the worktree for speed (untracked files, a file system
   // monitor's word). Between two that see different files this must not be handed on.

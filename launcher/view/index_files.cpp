@@ -15,6 +15,8 @@ namespace {
 constexpr off_t kMostBytes = 256 << 20;
 // A project seldom has more than its own and one of each submodule.
 constexpr std::size_t kMostKnown = 16;
+// Changed files that are looked at one by one.
+constexpr std::size_t kMostChanged = 1'000;
 
 std::string bytes_of(int fd) {
   const off_t size = inode_of(fd).stat.st_size;
@@ -53,8 +55,12 @@ std::string path_of(int fd) {
   return std::string(text, static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
 }
 
-long shift_of(const std::vector<bool>& denied) {
-  return static_cast<long>(std::hash<std::vector<bool>>()(denied) % 1'000);
+long shift_of(const std::vector<bool>& denied, const std::set<std::string>& withheld) {
+  std::size_t hash = std::hash<std::vector<bool>>()(denied);
+  for (const std::string& path : withheld) {
+    hash = hash * 31 + std::hash<std::string>()(path);
+  }
+  return static_cast<long>(hash % 1'000);
 }
 
 }  // namespace
@@ -122,7 +128,41 @@ bool IndexFiles::denied(const std::string& path) {
   return inode.regular() && contents_.hides(Contents::Reason::kCredential, fd.get(), inode);
 }
 
-IndexFiles::Judged IndexFiles::judge(const GitIndex& index, const Worktrees& worktrees) {
+bool IndexFiles::reads_withheld(const GitIndex& index, const GitIndex::Entry& entry,
+                                const struct stat& status, const std::string& path) const {
+  // Not of a view of a git directory alone: the files are in another.
+  if (config_.secrets == nullptr || !config_.prefix.empty() || entry.submodule ||
+      entry.stage != 0) {
+    return false;
+  }
+  const Location location = storage_.locate(path, Verdict());
+  struct stat file;
+  return ::fstatat(location.base, location.path.c_str(), &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+         S_ISREG(file.st_mode) && !index.unchanged(entry, file, status) && withheld_(path);
+}
+
+bool IndexFiles::was_withheld(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  return withholds_.contains(path);
+}
+
+void IndexFiles::changed(const std::string& path) {
+  if (path.starts_with(".git/") || path.find("/.git/") != path.npos) {
+    return;  // git tracks none of these
+  }
+  const std::lock_guard lock(mutex_);
+  ++changes_;
+  for (Known& known : known_) {
+    if (known.changed.size() < kMostChanged) {
+      known.changed.insert(path);
+    } else {
+      known.much_changed = true;
+    }
+  }
+}
+
+IndexFiles::Judged IndexFiles::judge(const GitIndex& index, const struct stat* status,
+                                     const Worktrees& worktrees) {
   Judged judged;
   judged.hidden.reserve(index.entries().size());
   for (const GitIndex::Entry& entry : index.entries()) {
@@ -134,6 +174,12 @@ IndexFiles::Judged IndexFiles::judge(const GitIndex& index, const Worktrees& wor
       std::string path = join(worktree, entry.path);
       switch (config_.files->judge(path, entry.submodule).action) {
         case policy::FileAction::kShow:
+          if (entry.skip_worktree
+                  ? was_withheld(path)
+                  : status != nullptr && reads_withheld(index, entry, *status, path)) {
+            hidden = true;
+            judged.withheld.insert(std::move(path));
+          }
           break;
         case policy::FileAction::kHide:
         case policy::FileAction::kHideUnlessReferences:
@@ -162,6 +208,7 @@ std::shared_ptr<const IndexFiles::Shown> IndexFiles::known(const std::string& pa
                                                            const Inode& inode) {
   std::vector<std::string> doubtful;
   std::vector<bool> before;
+  std::set<std::string> changed, withheld;
   std::shared_ptr<const Shown> shown;
   {
     const std::lock_guard lock(mutex_);
@@ -179,6 +226,19 @@ std::shared_ptr<const IndexFiles::Shown> IndexFiles::known(const std::string& pa
     shown = found->shown;
     doubtful = found->doubtful;
     before = found->denied;
+    if (!path.empty()) {
+      if (found->much_changed) {
+        return nullptr;
+      }
+      changed.swap(found->changed);
+      withheld = found->withheld;
+    }
+  }
+  for (const std::string& file : changed) {
+    if (withheld_(file) != withheld.contains(file)) {
+      this->changed(file);  // looked at again, should this fail
+      return nullptr;
+    }
   }
   if (!path.empty()) {
     for (std::size_t i = 0; i < doubtful.size(); ++i) {
@@ -198,13 +258,19 @@ std::shared_ptr<const IndexFiles::Shown> IndexFiles::shown(const std::string& pa
   if (path.empty()) {
     fail(ESTALE);  // no longer known what of it was hidden
   }
-  Known fresh{inode, {}, {}, nullptr};
+  Known fresh;
+  fresh.inode = inode;
+  std::uint64_t changes = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    changes = changes_;
+  }
   auto shown = std::make_shared<Shown>();
   const bool fits = inode.stat.st_size <= kMostBytes;
   const std::string bytes = fits ? bytes_of(fd) : "";
   if (const auto index = GitIndex::parse(bytes)) {
     shown->legible = true;
-    Judged judged = judge(*index, worktrees(path));
+    Judged judged = judge(*index, &inode.stat, worktrees(path));
     if (judged.conflict || (judged.any && !index->checksum_holds())) {
       shown->how = Shown::How::kLocked;
     } else if (judged.any || index->remembers_worktree()) {
@@ -213,8 +279,11 @@ std::shared_ptr<const IndexFiles::Shown> IndexFiles::shown(const std::string& pa
         judged.hidden[i] = judged.hidden[i] || index->entries()[i].skip_worktree;
       }
       shown->bytes = index->with_skip_worktree(judged.hidden);
-      shown->older = judged.denied.empty() ? 0 : shift_of(judged.denied);
+      shown->older = judged.denied.empty() && judged.withheld.empty()
+                         ? 0
+                         : shift_of(judged.denied, judged.withheld);
     }
+    fresh.withheld = std::move(judged.withheld);
     fresh.doubtful = std::move(judged.doubtful);
     fresh.denied = std::move(judged.denied);
   } else if (!fits || bytes.starts_with("DIRC")) {
@@ -222,6 +291,8 @@ std::shared_ptr<const IndexFiles::Shown> IndexFiles::shown(const std::string& pa
   }
   fresh.shown = shown;
   const std::lock_guard lock(mutex_);
+  fresh.much_changed = changes_ != changes;
+  withholds_.insert(fresh.withheld.begin(), fresh.withheld.end());
   known_.remove_if([&](const Known& known) { return known.inode.identity == inode.identity; });
   known_.push_front(std::move(fresh));
   if (known_.size() > kMostKnown) {
@@ -238,7 +309,7 @@ IndexFiles::Written IndexFiles::written(const std::string& path, int fresh, int 
   }
   const std::string old_bytes = replaced < 0 ? std::string() : bytes_of(replaced);
   const auto old = GitIndex::parse(old_bytes);
-  const Judged judged = judge(*index, worktrees(path));
+  const Judged judged = judge(*index, nullptr, worktrees(path));
   if (!judged.any && !index->remembers_worktree()) {
     return {};
   }

@@ -1,12 +1,17 @@
 // What a box gets of git's index files. Git takes a hidden file that it tracks for a deleted one,
 // and "git commit -a" would commit that. So the box reads an index in which the skip-worktree bit
 // is set on each such entry: git leaves those alone (git-update-index(1), "Skip-worktree bit").
-// What the box writes loses the bits again before it gets the index's name. Thread-safe.
+// So is a file from whose contents something is taken out, if git would read it anew: it would take
+// it for changed. What the box writes loses the bits again before it gets the index's name.
+// Thread-safe.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,9 +43,20 @@ class IndexFiles {
     void amend(struct stat* stat) const;
   };
 
+  // Whether the box does not get the bytes of the file at this path, in the view, as they are.
+  using Withheld = std::function<bool(const std::string& path)>;
+
   // Keeps references.
-  IndexFiles(const Config& config, const Judge& judge, const Storage& storage, Contents& contents)
-      : config_(config), judge_(judge), storage_(storage), contents_(contents) {}
+  IndexFiles(const Config& config, const Judge& judge, const Storage& storage, Contents& contents,
+             Withheld withheld)
+      : config_(config),
+        judge_(judge),
+        storage_(storage),
+        contents_(contents),
+        withheld_(std::move(withheld)) {}
+
+  // The file at this path was changed, or something was found in it: git may read it anew.
+  void changed(const std::string& path);
 
   // Of an index (Content::kGitIndex) that is open for reading. `path` in the view; "" for one that
   // was removed while in use. Fails with an errno.
@@ -62,6 +78,9 @@ class IndexFiles {
     Inode inode;
     std::vector<std::string> doubtful;  // entries that are hidden if they hold a credential
     std::vector<bool> denied;           // which of them do
+    std::set<std::string> withheld;     // entries that git would read, and the box cannot
+    std::set<std::string> changed;      // since then
+    bool much_changed = false;          // more than are listed
     std::shared_ptr<const Shown> shown;
   };
   // Which entries are hidden.
@@ -69,12 +88,18 @@ class IndexFiles {
     std::vector<bool> hidden;
     std::vector<std::string> doubtful;
     std::vector<bool> denied;
+    std::set<std::string> withheld;
     bool any = false;
     bool conflict = false;  // one of them is not merged
   };
 
   Worktrees worktrees(const std::string& path) const;
-  Judged judge(const GitIndex& index, const Worktrees& worktrees);
+  // `status`: of the index file; null: files are not looked at for what git would read of them.
+  Judged judge(const GitIndex& index, const struct stat* status, const Worktrees& worktrees);
+  // Whether git would read the file at `path`, and the box does not get it as it is.
+  bool reads_withheld(const GitIndex& index, const GitIndex::Entry& entry,
+                      const struct stat& status, const std::string& path) const;
+  bool was_withheld(const std::string& path);
   // Whether a file with a credential in it stands there; `path` in terms of the rules.
   bool denied(const std::string& path);
   std::shared_ptr<const Shown> known(const std::string& path, const Inode& inode);
@@ -83,8 +108,11 @@ class IndexFiles {
   const Judge& judge_;
   const Storage& storage_;
   Contents& contents_;
+  const Withheld withheld_;
   std::mutex mutex_;
   std::list<Known> known_;  // the last used first
+  std::uint64_t changes_ = 0;
+  std::set<std::string> withholds_;  // all that were ever shown with the bit for their contents
 };
 
 // Whether git keeps an index under this path, in terms of the rules: a repository's, a linked

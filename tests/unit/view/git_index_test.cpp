@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -38,6 +39,7 @@ class Repository {
     return output;
   }
   int status() const { return status_; }
+  const std::string& path() const { return path_; }
   std::string index() { return bytes(path_ + "/.git/index"); }
   void put_index(const std::string& bytes) {
     std::ofstream(path_ + "/.git/index", std::ios::binary | std::ios::trunc) << bytes;
@@ -195,6 +197,28 @@ TEST(GitIndex, TellsStagesAndSubmodules) {
   EXPECT_EQ(index->find(".env"), nullptr);
   ASSERT_NE(index->find("sub"), nullptr);
   EXPECT_TRUE(index->find("sub")->submodule);
+}
+
+TEST(GitIndex, TellsWhichFilesGitWouldRead) {
+  // Everything is older than the index, as it is a second after.
+  Repository repository(
+      "touch -d '1 minute ago' d/e/*; git status; sleep 1.1; touch d/e/file1;"
+      "git update-index --refresh; touch d/e/file2; echo 33 > d/e/file3");
+  const std::string bytes = repository.index();
+  const auto index = GitIndex::parse(bytes);
+  ASSERT_TRUE(index);
+  struct stat status;
+  ASSERT_EQ(::stat((repository.path() + "/.git/index").c_str(), &status), 0);
+  const auto unchanged = [&](const std::string& path) {
+    struct stat file;
+    EXPECT_EQ(::stat((repository.path() + "/" + path).c_str(), &file), 0);
+    return index->unchanged(*index->find(path), file, status);
+  };
+  EXPECT_TRUE(unchanged("d/e/file9"));
+  EXPECT_FALSE(unchanged("d/e/file2"));
+  EXPECT_FALSE(unchanged("d/e/file3"));
+  status.st_mtim = {.tv_sec = 1, .tv_nsec = 0};  // an index as old as the file is in doubt
+  EXPECT_FALSE(unchanged("d/e/file9"));
 }
 
 TEST(GitIndex, RefusesWhatItDoesNotUnderstand) {
