@@ -13,8 +13,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kLongestName = 128, kLongestReason = 1024, kLongestValue = 1024;
-constexpr std::size_t kMostArguments = 4096, kMostParameters = 32;
+constexpr std::size_t kLongestName = 128, kLongestReason = 1024;
+constexpr std::size_t kMostArguments = 4096;
 
 bool is_text(const json& value, std::size_t most) {
   if (!value.is_string()) {
@@ -65,18 +65,6 @@ bool read_member(const std::string& key, const json& value, SpawnRequest& reques
     (key == "rows" ? request.rows : request.columns) = value.get<std::uint16_t>();
     return true;
   }
-  if (key == "params") {
-    if (!value.is_object() || value.size() > kMostParameters) {
-      return false;
-    }
-    for (const auto& [name, text] : value.items()) {
-      if (name.size() > kLongestName || !is_text(text, kLongestValue)) {
-        return false;
-      }
-      request.parameters.emplace(name, text);
-    }
-    return true;
-  }
   return false;
 }
 
@@ -89,9 +77,6 @@ json to_json(const SpawnRequest& request) {
   if (request.terminal) {
     params["rows"] = request.rows;
     params["columns"] = request.columns;
-  }
-  if (!request.parameters.empty()) {
-    params["params"] = request.parameters;
   }
   return params;
 }

@@ -369,6 +369,8 @@ int apply(const review::Listed& listed, const Request& request) {
   const std::size_t rest = review.changes().size();
   const bool kept = review::has_backup(review.layer());
   if (rest == 0 && !kept) {
+    // What a killed apply() had left, where there was nothing to do for this one.
+    review::clean(review.layer());
     review.layer().remove();
   }
   if (request.json) {

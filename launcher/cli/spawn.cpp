@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/encode.h"
@@ -34,19 +33,6 @@ constexpr Usage kUsage = {
     "  agentbox spawn --scope tests -- npm test\n"
     "  agentbox spawn --scope deploy --reason \"release 1.4\" --json -- ./deploy.sh\n"};
 
-std::map<std::string, std::string> parameters(const std::vector<std::string>& given) {
-  std::map<std::string, std::string> result;
-  for (const std::string& one : given) {
-    const std::size_t equals = one.find('=');
-    if (equals == 0 || equals == one.npos ||
-        !result.emplace(one.substr(0, equals), one.substr(equals + 1)).second) {
-      throw Error(Status::kFailed, "--param takes NAME=VALUE, each name once",
-                  std::string("usage: ") + kUsage.synopsis);
-    }
-  }
-  return result;
-}
-
 std::string text_of(const nlohmann::json& receipt, const char* key) {
   const auto found = receipt.find(key);
   return found != receipt.end() && found->is_string() ? base::printable(found->get<std::string>())
@@ -57,7 +43,6 @@ std::string text_of(const nlohmann::json& receipt, const char* key) {
 
 int spawn(const Arguments& arguments) {
   broker::SpawnRequest request;
-  std::vector<std::string> given;
   bool json = false, quiet = false;
   int json_fd = STDERR_FILENO;
   const auto separator = std::find(arguments.begin(), arguments.end(), "--");
@@ -68,10 +53,7 @@ int spawn(const Arguments& arguments) {
   po::options_description options("Options");
   options.add_options()("scope", po::value(&request.scope)->value_name("NAME"),
                         "the scope of the policy to start; `agentbox status` lists them")(
-      "reason", po::value(&request.reason)->value_name("TEXT"),
-      "why: shown to the user where the scope needs approval, and kept in the log")(
-      "param", po::value(&given)->value_name("NAME=VALUE"),
-      "a variable of the scope's references; may be repeated")(
+      "reason", po::value(&request.reason)->value_name("TEXT"), "why: kept in the log")(
       "detach", po::bool_switch(&request.detach),
       "come back once it has started; no input, no output; where the policy allows it")(
       "json", po::bool_switch(&json),
@@ -87,7 +69,6 @@ int spawn(const Arguments& arguments) {
     throw Error(Status::kFailed, request.scope.empty() ? "no scope to start" : "no command to run",
                 std::string("usage: ") + kUsage.synopsis);
   }
-  request.parameters = parameters(given);
   char* directory = ::get_current_dir_name();
   if (directory == nullptr) {
     throw base::SystemError("find", "the working directory", errno);

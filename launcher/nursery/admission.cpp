@@ -51,9 +51,8 @@ std::optional<Refused> Admission::judge(const Parent& parent, const broker::Spaw
                        " below the first one, and the policy allows no deeper",
                    "see limits.spawn_depth"};
   }
-  if (running >= concurrent_) {
-    return Refused{"limit", std::to_string(running) + " boxes run besides the first one already",
-                   "wait for one to end, or see limits.spawn_concurrent"};
+  if (const auto refused = full(running)) {
+    return refused;
   }
   const double passed = std::chrono::duration<double>(now - filled_).count();
   tokens_ = std::min(burst(concurrent_), tokens_ + passed * kPerSecond);
@@ -63,6 +62,14 @@ std::optional<Refused> Admission::judge(const Parent& parent, const broker::Spaw
   }
   tokens_ -= 1;
   return std::nullopt;
+}
+
+std::optional<Refused> Admission::full(std::size_t running) const {
+  if (running < concurrent_) {
+    return std::nullopt;
+  }
+  return Refused{"limit", std::to_string(running) + " boxes run besides the first one already",
+                 "wait for one to end, or see limits.spawn_concurrent"};
 }
 
 std::string Admission::rule(const Parent& parent, const std::string& scope) const {

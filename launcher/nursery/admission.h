@@ -37,6 +37,9 @@ class Admission {
   std::optional<Refused> judge(const Parent& parent, const broker::SpawnRequest& request,
                                std::size_t running, Clock::time_point now);
 
+  // The same for one that was let in before and has waited.
+  std::optional<Refused> full(std::size_t running) const;
+
   // The policy line that lets `parent` start that scope.
   std::string rule(const Parent& parent, const std::string& scope) const;
 

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <exception>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -27,6 +28,13 @@ void hold_null() {
   }
 }
 
+std::pair<base::UniqueFd, base::UniqueFd> make_pair() {
+  int ends[2];
+  base::check(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), "create",
+              "a socket pair");
+  return {base::UniqueFd(ends[0]), base::UniqueFd(ends[1])};
+}
+
 }  // namespace
 
 bool may_spawn(const policy::Policy& policy, const std::string& scope) {
@@ -34,30 +42,29 @@ bool may_spawn(const policy::Policy& policy, const std::string& scope) {
 }
 
 Nursery::Nursery(Nursery&& other) noexcept
-    : socket_(std::move(other.socket_)), process_(std::exchange(other.process_, -1)) {}
+    : socket_(std::move(other.socket_)),
+      approvals_(std::move(other.approvals_)),
+      process_(std::exchange(other.process_, -1)) {}
 
 Nursery Nursery::start(const Config& config) {
-  int ends[2];
-  base::check(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), "create",
-              "a socket pair");
-  base::UniqueFd ours(ends[0]);
-  base::UniqueFd theirs(ends[1]);
+  auto [ours, theirs] = make_pair();
+  auto [approvals, questions] = make_pair();
   std::fflush(nullptr);
   const pid_t supervisor = ::getpid();
   const auto process = static_cast<pid_t>(base::check(::fork(), "start", "the nursery"));
   if (process == 0) {
     try {
       hold_null();
-      base::UniqueFd* const kept[] = {&theirs};
+      base::UniqueFd* const kept[] = {&theirs, &questions};
       settle_in(supervisor, kept);
-      serve(config, std::move(theirs));
+      serve(config, std::move(theirs), std::move(questions));
       ::_exit(0);
     } catch (const std::exception&) {
       // Its end is what the others see, and none of its boxes outlives it.
       ::_exit(static_cast<int>(base::Status::kFailed));
     }
   }
-  return Nursery(std::move(ours), process);
+  return Nursery(std::move(ours), std::move(approvals), process);
 }
 
 Nursery::~Nursery() {
@@ -65,6 +72,7 @@ Nursery::~Nursery() {
     return;
   }
   socket_.reset();
+  approvals_.reset();
   while (::waitpid(process_, nullptr, 0) < 0 && errno == EINTR) {
   }
 }

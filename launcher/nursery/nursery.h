@@ -50,10 +50,15 @@ class Nursery {
   // To ask for siblings of the first box; see ask().
   int socket() const { return socket_.get(); }
 
- private:
-  Nursery(base::UniqueFd socket, pid_t process) : socket_(std::move(socket)), process_(process) {}
+  // Where it asks for the user's approval: {id, box, chain, scope, reason, rule, command, secrets,
+  // hosts, session} in one message, answered by {id, granted, reason}.
+  int approvals() const { return approvals_.get(); }
 
-  base::UniqueFd socket_;
+ private:
+  Nursery(base::UniqueFd socket, base::UniqueFd approvals, pid_t process)
+      : socket_(std::move(socket)), approvals_(std::move(approvals)), process_(process) {}
+
+  base::UniqueFd socket_, approvals_;
   pid_t process_;
 };
 

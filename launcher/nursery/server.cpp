@@ -24,6 +24,7 @@
 #include "base/error.h"
 #include "base/passing.h"
 #include "launcher/nursery/admission.h"
+#include "launcher/nursery/questions.h"
 
 namespace agentbox::nursery {
 
@@ -39,7 +40,7 @@ constexpr int kFirst = 3;  // descriptors of a settled process
 struct Member {
   Parent identity;
   std::string parent;  // its parent's box; empty for the first one
-  std::string command, rule;
+  std::string command, rule, decision;
   bool detached = false;
   base::UniqueFd socket;   // over which it asks
   base::UniqueFd process;  // pidfd of its runner; none for the first box
@@ -55,8 +56,11 @@ void tell(int link, const json& message) {
 
 class Server {
  public:
-  Server(const Config& config, base::UniqueFd first)
-      : config_(config), admission_(config.policy), log_(base::state_directory() + "/audit") {
+  Server(const Config& config, base::UniqueFd first, base::UniqueFd approvals)
+      : config_(config),
+        admission_(config.policy),
+        log_(base::state_directory() + "/audit"),
+        questions_(std::move(approvals)) {
     Member& root = members_.emplace_back();
     root.identity = {.box = config.box, .scope = config.scope, .chain = config.scope, .depth = 0};
     root.socket = std::move(first);
@@ -69,11 +73,16 @@ class Server {
   void consider(const Member& parent, const std::string& text,
                 std::vector<base::UniqueFd> descriptors);
   std::optional<Refused> judge(const Member& parent, const broker::SpawnRequest& request);
-  void start(const Member& parent, broker::SpawnRequest request, base::UniqueFd link,
-             std::vector<base::UniqueFd> stdio);
+  void refuse(const Member& parent, const broker::SpawnRequest& request, int link,
+              const Refused& refused);
+  // Whether the user is asked first, and `held` waits for the answer.
+  bool ask_user(const Member& parent, Questions::Held& held);
+  void hear_user();
+  void start(const Member& parent, Questions::Held held, const char* decision);
   [[noreturn]] void run(const Member& member, broker::SpawnRequest request, pid_t nursery,
                         std::array<base::UniqueFd*, 2> kept, std::vector<base::UniqueFd> stdio);
   json receipt(const Member& member) const;
+  json hosts(const policy::Scope& scope) const;
   void end(Member& member);
   void bury(Member& member);
   int remaining() const;
@@ -83,6 +92,7 @@ class Server {
   const Config& config_;
   Admission admission_;
   audit::Log log_;
+  Questions questions_;
   std::list<Member> members_;  // the first box first
   bool over_ = false;          // the session has ended
 };
@@ -96,6 +106,7 @@ void Server::run() {
       polled.push_back({member.process.get(), POLLIN, 0});
       of.push_back(&member);
     }
+    polled.push_back({questions_.socket(), POLLIN, 0});
     const int count = ::poll(polled.data(), polled.size(), remaining());
     if (count < 0 && errno != EINTR) {
       base::check(-1, "wait for", "the boxes");
@@ -104,6 +115,9 @@ void Server::run() {
       if (polled[2 * i].revents != 0) {
         listen(*of[i]);
       }
+    }
+    if (count > 0 && polled.back().revents != 0) {
+      hear_user();
     }
     for (std::size_t i = 0; i < of.size() && count > 0; ++i) {
       if (polled[2 * i + 1].revents != 0) {
@@ -167,44 +181,93 @@ void Server::consider(const Member& parent, const std::string& text,
     return;
   }
   if (const auto refused = judge(parent, *request)) {
-    tell(link.get(), {{"event", "refused"},
-                      {"code", refused->code},
-                      {"message", refused->message},
-                      {"hint", refused->hint}});
-    Member none;
-    none.identity = {.box = {},
-                     .scope = request->scope,
-                     .chain = parent.identity.chain + "/" + request->scope,
-                     .depth = 0};
-    none.parent = parent.identity.box;
-    none.command = request->arguments.front();
-    record(none, "refused", refused->message);
+    refuse(parent, *request, link.get(), *refused);
     return;
   }
-  start(parent, std::move(*request), std::move(link), std::move(descriptors));
+  Questions::Held held{parent.identity.box, std::move(*request), std::move(link),
+                       std::move(descriptors)};
+  const auto approve = config_.policy.scopes.at(held.request.scope).approve;
+  if (approve.value_or(policy::Approve::kNever) == policy::Approve::kNever) {
+    start(parent, std::move(held), "allowed by the policy");
+  } else if (!ask_user(parent, held)) {
+    refuse(parent, held.request, held.link.get(),
+           {"denied", "scope \"" + held.request.scope + "\" needs the user's approval",
+            "too many requests wait for an answer"});
+  }
+}
+
+void Server::refuse(const Member& parent, const broker::SpawnRequest& request, int link,
+                    const Refused& refused) {
+  tell(link, {{"event", "refused"},
+              {"code", refused.code},
+              {"message", refused.message},
+              {"hint", refused.hint}});
+  Member none;
+  none.identity = {.box = {},
+                   .scope = request.scope,
+                   .chain = parent.identity.chain + "/" + request.scope,
+                   .depth = 0};
+  none.parent = parent.identity.box;
+  none.command = request.arguments.front();
+  record(none, "refused", refused.message);
+}
+
+bool Server::ask_user(const Member& parent, Questions::Held& held) {
+  const policy::Scope& scope = config_.policy.scopes.at(held.request.scope);
+  const int link = held.link.get();
+  if (!questions_.ask({{"box", parent.identity.box},
+                       {"chain", parent.identity.chain},
+                       {"scope", scope.name},
+                       {"reason", held.request.reason},
+                       {"rule", scope.place.text()},
+                       {"command", held.request.arguments},
+                       {"secrets", scope.secrets},
+                       {"hosts", hosts(scope)},
+                       {"session", scope.approve == policy::Approve::kSession}},
+                      held)) {
+    return false;
+  }
+  tell(link, {{"event", "waiting"}, {"message", "for the user's approval"}});
+  return true;
+}
+
+void Server::hear_user() {
+  std::optional<Questions::Answer> answer = questions_.next();
+  if (!answer) {
+    return;
+  }
+  const auto parent = std::find_if(members_.begin(), members_.end(), [&](const Member& member) {
+    return member.identity.box == answer->held.box;
+  });
+  if (parent == members_.end() || over_ || parent->killed_at) {
+    return;  // who asked is gone, and so is the link's other end
+  }
+  if (!answer->granted) {
+    refuse(*parent, answer->held.request, answer->held.link.get(), {"denied", answer->reason, ""});
+  } else if (const auto full = admission_.full(running())) {
+    refuse(*parent, answer->held.request, answer->held.link.get(), *full);
+  } else {
+    start(*parent, std::move(answer->held), "allowed by the user");
+  }
 }
 
 std::optional<Refused> Server::judge(const Member& parent, const broker::SpawnRequest& request) {
   if (over_ || parent.killed_at) {
     return Refused{"failed", "this box is ending", ""};
   }
-  if (const auto refused = admission_.judge(parent.identity, request, running(), Clock::now())) {
-    return refused;
-  }
-  const auto approve = config_.policy.scopes.at(request.scope).approve;
-  if (approve.value_or(policy::Approve::kNever) != policy::Approve::kNever) {
-    return Refused{"denied", "scope \"" + request.scope + "\" needs the user's approval",
-                   "nobody can be asked in this session"};
-  }
-  return std::nullopt;
+  return admission_.judge(parent.identity, request, running(), Clock::now());
 }
 
-json Server::receipt(const Member& member) const {
-  const policy::Scope& scope = config_.policy.scopes.at(member.identity.scope);
+json Server::hosts(const policy::Scope& scope) const {
   json hosts = json::array();
   for (const policy::Pattern& host : scope.network ? *scope.network : config_.policy.network) {
     hosts.push_back(host.text);
   }
+  return hosts;
+}
+
+json Server::receipt(const Member& member) const {
+  const policy::Scope& scope = config_.policy.scopes.at(member.identity.scope);
   return {{"session", config_.session},
           {"parent", member.parent},
           {"child", member.identity.box},
@@ -212,14 +275,16 @@ json Server::receipt(const Member& member) const {
           {"chain", member.identity.chain},
           {"policy", config_.policy.hash},
           {"rule", member.rule},
-          {"decision", "allowed by the policy"},
+          {"decision", member.decision},
           {"secrets", scope.secrets},
-          {"network", hosts}};
+          {"network", hosts(scope)}};
 }
 
-void Server::start(const Member& parent, broker::SpawnRequest request, base::UniqueFd link,
-                   std::vector<base::UniqueFd> stdio) {
+void Server::start(const Member& parent, Questions::Held held, const char* decision) {
+  broker::SpawnRequest& request = held.request;
+  base::UniqueFd& link = held.link;
   Member member;
+  member.decision = decision;
   member.identity = {.box = audit::new_id(),
                      .scope = request.scope,
                      .chain = parent.identity.chain + "/" + request.scope,
@@ -247,7 +312,7 @@ void Server::start(const Member& parent, broker::SpawnRequest request, base::Uni
     return;
   }
   if (member.pid == 0) {
-    run(member, std::move(request), nursery, {&link, &theirs}, std::move(stdio));
+    run(member, std::move(request), nursery, {&link, &theirs}, std::move(held.stdio));
   }
   member.process.reset(static_cast<int>(::syscall(SYS_pidfd_open, member.pid, 0)));
   if (!member.process) {
@@ -350,6 +415,8 @@ void settle_in(pid_t parent, std::span<base::UniqueFd* const> kept) {
   base::check(::close_range(static_cast<unsigned>(after), ~0U, 0), "close", "descriptors");
 }
 
-void serve(const Config& config, base::UniqueFd first) { Server(config, std::move(first)).run(); }
+void serve(const Config& config, base::UniqueFd first, base::UniqueFd approvals) {
+  Server(config, std::move(first), std::move(approvals)).run();
+}
 
 }  // namespace agentbox::nursery

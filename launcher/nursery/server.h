@@ -15,7 +15,7 @@ namespace agentbox::nursery {
 void settle_in(pid_t parent, std::span<base::UniqueFd* const> kept);
 
 // Serves until the other end of `first`, the first box's socket, is closed and all boxes have
-// ended.
-void serve(const Config& config, base::UniqueFd first);
+// ended. What needs the user's approval is asked over `approvals`.
+void serve(const Config& config, base::UniqueFd first, base::UniqueFd approvals);
 
 }  // namespace agentbox::nursery

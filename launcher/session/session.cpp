@@ -23,6 +23,7 @@
 #include "launcher/control/roster.h"
 #include "launcher/control/server.h"
 #include "launcher/session/approvals.h"
+#include "launcher/session/approver.h"
 #include "launcher/session/desk.h"
 #include "launcher/session/environment.h"
 #include "launcher/session/history.h"
@@ -334,9 +335,13 @@ int drive(const RunRequest& request, const Prepared& prepared, const Seat& seat,
     throw Error(Status::kFailed, "the box that asked for this one has ended");
   }
   const LateSecrets::Delivery delivery = open_late(late, masks, world, handles);
+  std::optional<Approver> approver;
   {
     const SignalsBlocked blocked;
     rotation.start(released);
+    if (seat.approvals >= 0) {
+      approver.emplace(seat.approvals, approvals.queue());
+    }
   }
   box.launch(launch);
   base::UniqueFd terminal;
@@ -352,6 +357,7 @@ int drive(const RunRequest& request, const Prepared& prepared, const Seat& seat,
   const bool ask = seat.caller == nullptr && asks(prepared.policy);
   const int status =
       terminal::relay(streams(handles, request), process, masks.set(), ask ? &approvals : nullptr);
+  approver.reset();
   approvals.queue().close();
   box.kill();
   world.settle();
@@ -466,6 +472,7 @@ int run(const RunRequest& request) {
   const std::optional<nursery::Nursery> nursery = start_nursery(request, prepared, seat.place);
   if (nursery) {
     seat.nursery = nursery->socket();
+    seat.approvals = nursery->approvals();
   }
   return run_seated(request, prepared, seat);
 }

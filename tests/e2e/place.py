@@ -211,7 +211,7 @@ class AgentTest(Place):
             "base64": [{"shell": "base64 -w0 .env"}],
         }
 
-    def play(self, steps, boxed, options=(), arguments=()):
+    def play(self, steps, boxed, options=(), arguments=(), files=None):
         """Runs the program through the steps; gives what it printed. self.results is then what the
         model was told after each step, self.sent all that was sent."""
         requests = self.scratch / ("requests-" + ("boxed" if boxed else "plain"))
@@ -230,6 +230,7 @@ class AgentTest(Place):
                 "extends": [self.profile],
                 "system": [str(path) for path in shown],
                 "network": [f"localhost:{port}"],
+                "files": files or {},
                 # The unprivileged user of the tests may have none to log in with.
                 "environment": {"set": {"SHELL": "/bin/bash"}},
                 "secrets": {
@@ -290,9 +291,11 @@ class AgentTest(Place):
         self.assertIn(f"the length is {len(self.injected)}", self.results[0])
         self.assertIn("the length is", printed, "the program does not print what its tools say")
         self.assertFalse(gives_away(printed, self.injected), printed)
-        self.assertIn("concealed by agentbox", printed)
+        # A program that keeps what its tools say in a file is given stars, by the guard of writes.
+        self.assertRegex(printed, r"concealed by agentbox|[*]{%d}" % len(self.injected))
         # The control: without masking it is printed.
-        printed = self.play(steps, boxed=True, arguments=self.verbose, options=["--no-masking"])
+        printed = self.play(steps, boxed=True, arguments=self.verbose, options=["--no-masking"],
+                            files={"write_secrets": "allow"})
         self.assertIn(self.injected, printed)
         resolved = [r for r in self.log() if r["event"] in ("resolve", "release")]
         self.assertTrue(resolved)

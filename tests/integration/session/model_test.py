@@ -101,7 +101,8 @@ class Model:
 
     def word_of_hidden_file(self):
         """One that only the name of its file tells."""
-        value = self.word(24)
+        # A digit at least: a word of letters alone may be one of a language.
+        value = self.word(23) + self.word(1, string.digits)
         made = Secret(self.added, f"WORD_{self.added}={value}", value)
         self.add(made)
         return made.text.decode() + "\n"

@@ -137,6 +137,43 @@ class SpawnTest(SessionTest):
         self.assertIn(b"approval", result.stderr)
         self.assertEqual([r for r in self.records() if r["event"] == "resolve"], [])
 
+    def test_the_user_allows_or_refuses_what_needs_approval(self):
+        session = self.start(
+            "touch ready; while [ ! -e go ]; do sleep 0.05; done; for i in 1 2; do "
+            "agentbox spawn --scope careful --reason 'release 1.4' -- sh -c 'echo =$DATABASE_URL='; "
+            "echo status $?; done")
+        self.wait_until((self.project / "ready").exists, "the box does not start")
+        follower = subprocess.Popen(
+            [AGENTBOX, "approve", "--follow"], cwd=self.project, env=self.environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(lambda: (follower.kill(), follower.wait()))
+        time.sleep(1.5)  # it asks each half second, and is there for five after that
+        (self.project / "go").touch()
+        for answer in ([], ["--deny"]):
+            request = self.pending()
+            self.assertEqual(
+                (request["scope"], request["reason"], request["secrets"], request["command"][0]),
+                ("careful", "release 1.4", ["db"], "sh"))
+            # Nothing is resolved for the one that waits.
+            self.assertEqual(len([r for r in self.records() if r["event"] == "resolve"]),
+                             1 if answer else 0)
+            done = self.agentbox("approve", str(request["id"]), *answer)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        out, error = session.communicate(timeout=60)
+        self.assertEqual(out, b"=<concealed by agentbox:db>=\nstatus 0\nstatus 77\n", error)
+        self.assertEqual([r["outcome"] for r in self.records() if r["event"] == "approve"],
+                         ["asked", "granted", "asked", "denied"])
+
+    def pending(self):
+        waiting = []
+
+        def asked():
+            waiting[:] = json.loads(self.agentbox("approve", "--json").stdout)
+            return waiting
+
+        self.wait_until(asked, "nothing waits for an approval")
+        return waiting[0]
+
     def test_a_child_starts_its_own(self):
         out = self.box("agentbox spawn --scope nested -- agentbox spawn --scope tests --json -- "
                        "sh -c 'echo $DATABASE_URL'")

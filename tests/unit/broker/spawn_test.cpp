@@ -120,7 +120,6 @@ TEST_F(SpawnTest, CarriesTheRequestAndItsPipes) {
   request_.terminal = true;
   request_.rows = 24;
   request_.columns = 80;
-  request_.parameters = {{"tenant", "acme"}};
   const auto child = ask(start());
   const Asked got = asked();
   EXPECT_EQ(to_json(got.request), to_json(request_));
@@ -266,7 +265,6 @@ TEST(SpawnRequest, IsReadStrictly) {
                                                            {"rows", 65536},
                                                            {"terminal", 1},
                                                            {"params", {"a"}},
-                                                           {"params", {{"a", 1}}},
                                                            {"reason", std::string(1025, 'a')},
                                                            {"detach", "yes"},
                                                            {"box", "01other"}};
