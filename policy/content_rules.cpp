@@ -63,6 +63,20 @@ const ContentRules::Rule<Choice>* choose(const std::vector<ContentRules::Rule<Ch
 
 }  // namespace
 
+const char* detect_name(Detect choice) {
+  switch (choice) {
+    case Detect::kOff:
+      return "off";
+    case Detect::kReport:
+      return "report";
+    case Detect::kRedact:
+      return "redact";
+    case Detect::kDeny:
+      return "deny";
+  }
+  return "";
+}
+
 ContentRules::ContentRules(const Policy& policy)
     : detect_(rules(policy.files.detect)), write_secrets_(rules(policy.files.write_secrets)) {}
 

@@ -9,6 +9,9 @@
 
 namespace agentbox::policy {
 
+// As `files.detect` writes it.
+const char* detect_name(Detect choice);
+
 struct ContentDecision {
   Detect detect = Detect::kRedact;
   const Pattern* detect_rule = nullptr;  // null: the default

@@ -179,6 +179,10 @@ void Cache::keep(const Reference& reference, const CacheTerms& terms, const Valu
 std::vector<Resolution> Cache::resolve(Resolver& resolver, const std::vector<Reference>& references,
                                        const std::vector<CacheTerms>& terms,
                                        std::chrono::milliseconds time_limit, bool anew) {
+  if (std::none_of(terms.begin(), terms.end(),
+                   [](const CacheTerms& one) { return one.lifetime.count() > 0; })) {
+    return resolver.resolve(references, time_limit);
+  }
   std::vector<Found> found = look_up(references, terms);
   std::vector<Resolution> resolutions(references.size());
   std::vector<Reference> asked;

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cstdlib>
 
 #include "base/error.h"
@@ -22,11 +21,8 @@ constexpr Usage kUsage = {
 
 int mcp_wrap(const Arguments& arguments) {
   session::RunRequest request;
-  const auto separator = std::find(arguments.begin(), arguments.end(), "--");
-  const Arguments own(arguments.begin(), separator);
-  if (separator != arguments.end()) {
-    request.command.assign(separator + 1, arguments.end());
-  }
+  auto [own, command] = split_command(arguments);
+  request.command = std::move(command);
   po::options_description options("Options");
   options.add_options()("scope", po::value(&request.scope)->value_name("NAME"),
                         "the scope of the policy to run it as (default: main)")(

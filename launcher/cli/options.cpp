@@ -1,5 +1,6 @@
 #include "launcher/cli/options.h"
 
+#include <algorithm>
 #include <iostream>
 
 #include "base/encode.h"
@@ -58,6 +59,15 @@ std::optional<po::variables_map> parse_options(const Usage& usage, po::options_d
     throw base::Error(base::Status::kFailed, base::printable(error.what()), hint);
   }
   return values;
+}
+
+Split split_command(const Arguments& arguments) {
+  const auto separator = std::find(arguments.begin(), arguments.end(), "--");
+  Split split{Arguments(arguments.begin(), separator), {}};
+  if (separator != arguments.end()) {
+    split.command.assign(separator + 1, arguments.end());
+  }
+  return split;
 }
 
 }  // namespace agentbox::cli

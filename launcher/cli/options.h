@@ -17,6 +17,12 @@ struct Usage {
   const char* examples;     // lines, may be empty
 };
 
+// A verb's own words, and the command after the first "--".
+struct Split {
+  Arguments own, command;
+};
+Split split_command(const Arguments& arguments);
+
 // Reads `arguments`; `--help` is added, prints the page and gives nullopt. Throws base::Error
 // (kFailed, as for every wrong use of a command line) with the nearest option for an unknown one.
 std::optional<boost::program_options::variables_map> parse_options(

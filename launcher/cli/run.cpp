@@ -1,4 +1,3 @@
-#include <algorithm>
 
 #include "base/error.h"
 #include "launcher/cli/verbs.h"
@@ -26,11 +25,8 @@ constexpr Usage kUsage = {
 
 int run(const Arguments& arguments) {
   session::RunRequest request;
-  const auto separator = std::find(arguments.begin(), arguments.end(), "--");
-  const Arguments own(arguments.begin(), separator);
-  if (separator != arguments.end()) {
-    request.command.assign(separator + 1, arguments.end());
-  }
+  auto [own, command] = split_command(arguments);
+  request.command = std::move(command);
   po::options_description options("Options");
   options.add_options()
       ("profile", po::value(&request.profiles)->value_name("NAME"),

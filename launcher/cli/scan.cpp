@@ -6,12 +6,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <cstdio>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <thread>
 
 #include "base/encode.h"
@@ -24,6 +21,7 @@
 #include "launcher/session/identity.h"
 #include "launcher/session/layers.h"
 #include "launcher/session/paths.h"
+#include "launcher/session/progress.h"
 #include "launcher/session/repository.h"
 
 namespace agentbox::cli {
@@ -45,40 +43,11 @@ constexpr Usage kUsage = {
     "  agentbox scan --sarif > agentbox.sarif\n"
     "  agentbox scan --history\n"};
 
-// Says on the terminal how far it is, as long as it lives.
-class ProgressLine {
- public:
-  // What it says, asked by its own thread.
-  using Words = std::function<std::string()>;
-
-  explicit ProgressLine(Words words) : words_(std::move(words)) {
-    if (::isatty(STDERR_FILENO) == 1) {
-      thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
-    }
-  }
-
- private:
-  static constexpr std::chrono::milliseconds kFirst{300}, kInterval{100};
-
-  void run(const std::stop_token& stop) {
-    std::unique_lock lock(mutex_);
-    bool shown = false;
-    auto pause = kFirst;
-    while (!changed_.wait_for(lock, stop, pause, [] { return false; }) && !stop.stop_requested()) {
-      std::fprintf(stderr, "\r\x1b[K%s", words_().c_str());
-      shown = true;
-      pause = kInterval;
-    }
-    if (shown) {
-      std::fputs("\r\x1b[K", stderr);
-    }
-  }
-
-  const Words words_;
-  std::mutex mutex_;
-  std::condition_variable_any changed_;
-  std::jthread thread_;
-};
+// Says on a terminal how far it is, as long as what this gives lives.
+std::unique_ptr<session::Progress> show(std::function<std::string()> words) {
+  return ::isatty(STDERR_FILENO) == 1 ? std::make_unique<session::Progress>(std::move(words))
+                                      : nullptr;
+}
 
 std::string words_of(const scan::Progress& progress) {
   return std::to_string(progress.names) + " names, " + std::to_string(progress.files) +
@@ -145,7 +114,7 @@ int scan_history(const session::Project& project, const policy::Policy& policy, 
   options.progress = &progress;
   history::Report report;
   {
-    const ProgressLine line([&] {
+    const auto line = show([&] {
       return std::to_string(progress.done) + " of " + std::to_string(progress.total) + " objects";
     });
     report = history::Scan(options).run();
@@ -212,7 +181,7 @@ int scan(const Arguments& arguments) {
   scan::Progress progress;
   scan::Report report;
   {
-    const ProgressLine line([&] { return words_of(progress); });
+    const auto line = show([&] { return words_of(progress); });
     report = scan::scan(what, policy, progress);
   }
   report.trusted = trusted;

@@ -1,7 +1,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -45,11 +44,8 @@ int spawn(const Arguments& arguments) {
   broker::SpawnRequest request;
   bool json = false, quiet = false;
   int json_fd = STDERR_FILENO;
-  const auto separator = std::find(arguments.begin(), arguments.end(), "--");
-  const Arguments own(arguments.begin(), separator);
-  if (separator != arguments.end()) {
-    request.arguments.assign(separator + 1, arguments.end());
-  }
+  auto [own, command] = split_command(arguments);
+  request.arguments = std::move(command);
   po::options_description options("Options");
   options.add_options()("scope", po::value(&request.scope)->value_name("NAME"),
                         "the scope of the policy to start; `agentbox status` lists them")(

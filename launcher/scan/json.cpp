@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "launcher/scan/formats.h"
 #include "launcher/scan/words.h"
+#include "policy/content_rules.h"
 
 namespace agentbox::scan {
 
@@ -58,7 +59,7 @@ Json findings(const Report& report) {
     if (!finding.copy_of.empty()) {
       object["copy_of"] = base::printable(finding.copy_of);
     }
-    object["action"] = word(finding.action);
+    object["action"] = policy::detect_name(finding.action);
     add_rule(object, finding.rule);
     object["git"] = word(finding.git);
     list.push_back(std::move(object));

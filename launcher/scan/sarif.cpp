@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "launcher/scan/formats.h"
 #include "launcher/scan/words.h"
+#include "policy/content_rules.h"
 
 namespace agentbox::scan {
 
@@ -115,7 +116,7 @@ Json finding_result(Rules& rules, const Finding& finding) {
                                                           {"startColumn", finding.column},
                                                           {"endLine", finding.end_line},
                                                           {"endColumn", finding.end_column}};
-  object["properties"] = {{"git", word(finding.git)}, {"action", word(finding.action)}};
+  object["properties"] = {{"git", word(finding.git)}, {"action", policy::detect_name(finding.action)}};
   return object;
 }
 

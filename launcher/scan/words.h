@@ -34,19 +34,4 @@ inline const char* word(Hidden::Why why) {
   return "";
 }
 
-// What is done about a secret in a file, as `files.detect` names it.
-inline const char* word(policy::Detect action) {
-  switch (action) {
-    case policy::Detect::kOff:
-      return "off";
-    case policy::Detect::kReport:
-      return "report";
-    case policy::Detect::kRedact:
-      return "redact";
-    case policy::Detect::kDeny:
-      return "deny";
-  }
-  return "";
-}
-
 }  // namespace agentbox::scan

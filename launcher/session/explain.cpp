@@ -66,20 +66,6 @@ Explanation explain_host(const std::string& subject, const std::string& host,
   return explanation;
 }
 
-const char* name_of(policy::Detect detect) {
-  switch (detect) {
-    case policy::Detect::kOff:
-      return "off";
-    case policy::Detect::kReport:
-      return "report";
-    case policy::Detect::kRedact:
-      return "redact";
-    case policy::Detect::kDeny:
-      return "deny";
-  }
-  return "";
-}
-
 const char* name_of(policy::WriteSecrets choice) {
   switch (choice) {
     case policy::WriteSecrets::kAllow:
@@ -104,7 +90,7 @@ void explain_contents(const std::string& path, bool searched, bool writable, Tie
   const policy::ContentRules rules(policy);
   const policy::ContentDecision decision = rules.judge(path);
   if (searched) {
-    explanation.detect = choice_of(name_of(decision.detect), decision.detect_rule);
+    explanation.detect = choice_of(policy::detect_name(decision.detect), decision.detect_rule);
   }
   if (writable && tier == Tier::kLive) {
     explanation.write_secrets = choice_of(name_of(decision.write_secrets), decision.write_rule);

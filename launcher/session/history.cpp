@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "launcher/session/paths.h"
+#include "launcher/session/progress.h"
 #include "launcher/session/worktree.h"
 #include "resolver/process.h"
 
@@ -35,35 +36,6 @@ constexpr const char* kTellsMore = "agentbox scan --history";
 std::string counted(std::size_t secrets) {
   return std::to_string(secrets) + (secrets == 1 ? " secret" : " secrets") + " in git history";
 }
-
-// Says how far a search has come, once it takes long enough for someone to wonder.
-class ProgressLine {
- public:
-  explicit ProgressLine(const history::Progress& progress) : progress_(progress) {
-    if (::isatty(STDERR_FILENO) == 1) {
-      thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
-    }
-  }
-
- private:
-  void run(const std::stop_token& stop) const {
-    bool shown = false;
-    for (int ticks = 1; !stop.stop_requested(); ++ticks) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-      if (ticks % 10 == 0) {
-        shown = true;
-        std::fprintf(stderr, "\r\x1b[Kagentbox: searching the git history: %zu of %zu objects",
-                     progress_.done.load(), progress_.total.load());
-      }
-    }
-    if (shown) {
-      std::fputs("\r\x1b[K", stderr);
-    }
-  }
-
-  const history::Progress& progress_;
-  std::jthread thread_;
-};
 
 void say_word(int fd, const json& word) {
   base::write_all(fd, word.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
@@ -105,9 +77,12 @@ void search(const history::Options& options, int words, policy::History choice) 
   mine.progress = &progress;
   try {
     history::Scan scan(mine);
-    std::optional<ProgressLine> line;
-    if (is_awaited(choice)) {
-      line.emplace(progress);
+    std::optional<Progress> line;
+    if (is_awaited(choice) && ::isatty(STDERR_FILENO) == 1) {
+      line.emplace([&progress] {
+        return "agentbox: searching the git history: " + std::to_string(progress.done.load()) +
+               " of " + std::to_string(progress.total.load()) + " objects";
+      });
     }
     const history::Report report = scan.run();
     line.reset();

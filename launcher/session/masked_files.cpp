@@ -322,7 +322,7 @@ void MaskedFiles::cover(Recorder& recorder, SecretSearch& search,
     std::optional<Progress> shown;
     if (progress) {
       shown.emplace([&names] {
-        return "looking for files to hide before the start: " + std::to_string(names.load());
+        return "agentbox: looking for files to hide before the start: " + std::to_string(names.load());
       });
     }
     masks_->cover_all(names);

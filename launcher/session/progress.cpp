@@ -32,7 +32,7 @@ void Progress::show() {
        pause = kNext) {
     const std::string text = text_();
     if (!text.empty()) {
-      std::fprintf(stderr, "%sagentbox: %s", kClear, text.c_str());
+      std::fprintf(stderr, "%s%s", kClear, text.c_str());
     } else if (shown) {
       std::fputs(kClear, stderr);
     }

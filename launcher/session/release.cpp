@@ -99,7 +99,7 @@ void record_release(const Grant& grant, const std::string& reference, Recorder& 
   }
 }
 
-// "waiting for op, vault (4 s); 1Password may be …"
+// "agentbox: waiting for op, vault (4 s); 1Password may be …"
 std::string waiting_for(const std::vector<resolver::Pending>& pending, Clock::duration time) {
   std::string names;
   std::string meanwhile;
@@ -111,7 +111,7 @@ std::string waiting_for(const std::vector<resolver::Pending>& pending, Clock::du
     return {};
   }
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time);
-  return "waiting for " + names + " (" + std::to_string(seconds.count()) + " s)" +
+  return "agentbox: waiting for " + names + " (" + std::to_string(seconds.count()) + " s)" +
          (meanwhile.empty() || time < kPatience ? "" : "; " + meanwhile);
 }
 

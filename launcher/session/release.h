@@ -16,6 +16,9 @@ struct Released {
   resolver::Secret value;
   bool sensitive = true;
   bool leased = false;  // made for this session, and renewed while it lasts
+
+  // What it is called where a value is judged by its name.
+  const std::string& key() const { return env.empty() ? name : env; }
 };
 
 // One reference that has to be resolved, for the grant of that name.

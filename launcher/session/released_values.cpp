@@ -15,7 +15,7 @@ void ReleasedValues::add(const std::vector<session::Released>& released) {
         source = static_cast<std::uint32_t>(names_.size());
         names_.push_back("secret " + one.name);
       }
-      known_.add(one.value.reveal(), one.env.empty() ? one.name : one.env, source);
+      known_.add(one.value.reveal(), one.key(), source);
     }
   }
 }

@@ -179,8 +179,7 @@ void SecretSearch::know(const std::vector<Released>& released) {
   const std::uint64_t before = known_.generation();
   for (const Released& one : released) {
     if (one.sensitive) {
-      known_.add(one.value.reveal(), one.env.empty() ? one.name : one.env,
-                 source("secret " + one.name));
+      known_.add(one.value.reveal(), one.key(), source("secret " + one.name));
     }
   }
   if (known_.generation() != before) {
