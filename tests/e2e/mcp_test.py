@@ -1,9 +1,11 @@
 """`agentbox mcp`, asked by the official MCP client library and by the real Claude Code in a box."""
 
+import hashlib
 import json
 import pathlib
 import secrets
 import shutil
+import time
 import unittest
 
 import place
@@ -12,26 +14,56 @@ import standin
 CLIENT = pathlib.Path(__file__).parent / "mcp_client.mjs"
 
 
+def running(token):
+    """Whether a process of this machine has `token` in its command line."""
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if token.encode() in path.read_bytes() and b"mcp_client" not in path.read_bytes():
+                return True
+        except OSError:
+            pass
+    return False
+
+
 class LibraryTest(place.Place):
     def setUp(self):
         super().setUp()
         self.value = "value" + "0123456789abcdef" + self.canary
         self.store("database", self.value)
-        shutil.copy2(place.AGENTBOX, self.project / "agentbox")
+        self.other = "other" + secrets.token_hex(12)
+        self.store("tests", self.other)
 
-    def ask(self, *steps, boxed=True):
+    def client(self, *steps, boxed=True):
+        """The command line of the library's client, which calls the tools of a box's server."""
         # The library runs outside; the server in a box, whose pipes it talks over.
         server = [place.AGENTBOX, "mcp"]
         if boxed:
-            server = self.box("./agentbox", "mcp", policy={
+            server = self.box("agentbox", "mcp", policy={
                 "secrets": {"database": {"from": "local://database",
-                                         "as": {"env": "DATABASE_URL"}}},
-                "scopes": {"main": {"secrets": ["database"]}}})
-        line = [str(self.node()), str(CLIENT), str(place.MODULES), json.dumps(steps), *server]
-        status, out, err = self.run_to_end(line)
+                                         "as": {"env": "DATABASE_URL"}},
+                            "tests": {"from": "local://tests", "as": {"env": "TESTS_TOKEN"}}},
+                "scopes": {"main": {"secrets": ["database"], "spawn": ["tests", "careful"]},
+                           "tests": {"secrets": ["tests"]},
+                           "careful": {"secrets": ["tests"], "approve": "each"},
+                           "private": {"secrets": ["tests"]}}})
+        return [str(self.node()), str(CLIENT), str(place.MODULES), json.dumps(steps), *server]
+
+    def ask(self, *steps, boxed=True):
+        status, out, err = self.run_to_end(self.client(*steps, boxed=boxed))
         self.assertEqual(status, 0, out + err)
-        self.assertNotIn(self.value, out)
+        for value in (self.value, self.other):
+            self.assertFalse(place.gives_away(out, value), out)
         return json.loads(out)
+
+    def wait_until(self, condition, what):
+        for _ in range(600):
+            if condition():
+                return
+            time.sleep(0.05)
+        self.fail(what)
+
+    def run_scoped(self, script, scope="tests", **options):
+        return ["run_scoped", {"scope": scope, "command": ["sh", "-c", script]}, options]
 
     def test_the_library_and_the_server_agree(self):
         said = self.ask(["list_secrets", {}], ["explain", {"path": ".env"}],
@@ -51,6 +83,66 @@ class LibraryTest(place.Place):
         said = self.ask(["list_secrets", {}], boxed=False)
         self.assertTrue(said["results"][0]["result"]["isError"])
         self.assertIn("agentbox run", said["results"][0]["result"]["content"][0]["text"])
+
+    def test_a_command_in_another_scope_has_its_secret_and_the_caller_a_mask(self):
+        said = self.ask(self.run_scoped(
+            'echo "value: $TESTS_TOKEN, mine: [$DATABASE_URL]"; echo "err $TESTS_TOKEN" >&2; '
+            'printf %s "$TESTS_TOKEN" | sha256sum; exit 3'))["results"][0]["result"]
+        self.assertFalse(said.get("isError"), said)
+        told = said["structuredContent"]
+        self.assertEqual(told["exit_status"], 3)
+        self.assertIn("value: <concealed by agentbox:tests>, mine: []", told["stdout"])
+        # The whole value is in the child, as its hash says.
+        self.assertIn(hashlib.sha256(self.other.encode()).hexdigest(), told["stdout"])
+        self.assertEqual(told["stderr"], "err <concealed by agentbox:tests>\n")
+        self.assertEqual(told["receipt"]["chain"], "main/tests")
+        self.assertEqual(told["receipt"]["secrets"], ["tests"])
+        self.assertEqual([r["outcome"] for r in self.log() if r["event"] == "spawn"],
+                         ["started", "ended"])
+        self.verify_log()
+
+    def test_progress_comes_while_the_command_runs(self):
+        # The command goes on only when the client has heard its first word.
+        said = self.ask(
+            self.run_scoped("echo first $TESTS_TOKEN; while ! [ -e go ]; do sleep 0.1; done; "
+                            "echo last", heard="first", make=str(self.project / "go")))
+        one = said["results"][0]
+        self.assertEqual(one["result"]["structuredContent"]["stdout"],
+                         "first <concealed by agentbox:tests>\nlast\n")
+        self.assertEqual(one["progress"][0], "started")
+        self.assertIn("first <concealed", "".join(one["progress"]))
+
+    def test_a_cancelled_call_ends_its_box(self):
+        # The second command holds the session open, and is the control: it is found while it runs.
+        ends, stays = "ends" + secrets.token_hex(12), "stays" + secrets.token_hex(12)
+        client = self.start(self.client(
+            self.run_scoped(f"echo up; while :; do sleep 0.1; done # {ends}", heard="up",
+                            cancel=True, make=str(self.project / "up")),
+            self.run_scoped(f"while ! [ -e go ]; do sleep 0.1; done; echo end # {stays}")))
+        self.wait_until(lambda: (self.project / "up").exists() and running(stays), "no start")
+        self.wait_until(lambda: not running(ends), "a cancelled call's command goes on")
+        self.assertTrue(running(stays))
+        self.write("go", "")
+        out, err = client.communicate(timeout=60)
+        said = json.loads(out)["results"]
+        self.assertIn("enough", said[0]["error"], err)
+        self.assertEqual(said[1]["result"]["structuredContent"]["stdout"], "end\n")
+
+    def test_what_the_policy_does_not_allow_is_refused(self):
+        said = self.ask(self.run_scoped("true", scope="private"),
+                        self.run_scoped("true", scope="no-such"),
+                        self.run_scoped("true", scope="careful"),  # nobody is there to ask
+                        ["run_scoped", {"scope": "tests", "command": ["no-such-program"]}],
+                        ["run_scoped", {"scope": "tests", "command": ["pwd"], "directory": "/"}],
+                        ["run_scoped", {"scope": "tests", "command": []}])["results"]
+        for one in said:
+            self.assertTrue(one["result"]["isError"], one)
+        # One that is not allowed cannot be told from one that does not exist.
+        texts = [one["result"]["content"][0]["text"] for one in said]
+        self.assertEqual(texts[0].replace("private", "X"), texts[1].replace("no-such", "X"))
+        started = [r["chain"] for r in self.log()
+                   if r["event"] == "spawn" and r["outcome"] == "started"]
+        self.assertEqual(started, ["main/tests"] * 2)  # the two whose command is at fault
 
 
 class ClaudeTest(place.Place):

@@ -12,6 +12,7 @@ A scenario is JSON: {"steps": [STEP...], "final": "text"}; a STEP is one of
     {"shell": "command line"}
     {"write": "/absolute/path", "content": "text"}
     {"tool": "NAME", "arguments": {…}}     (the first of several NAMEs, if that is a list)
+    {"together": [STEP...]}                (several tool calls in one turn)
 Below, results(body) is what the program's tools answered so far: one text for each step.
 Which tool of the program does that, and how its arguments are called, is read from the tools that
 the request itself declares, so that a new version of a program needs no change here. A program
@@ -95,6 +96,16 @@ def tool_call(tools, step):
     raise ScenarioError(f"unknown step {step}")
 
 
+def next_answer(scenario, tools, done):
+    """What the model says after `done` answers of tools: [(tool name, arguments)…] or a last text."""
+    for step in scenario["steps"]:
+        together = step.get("together", [step])
+        if done < len(together):
+            return [tool_call(tools, one) for one in together]
+        done -= len(together)
+    return scenario.get("final", "done")
+
+
 class Messages:
     """Anthropic's Messages API: POST /v1/messages."""
 
@@ -113,22 +124,21 @@ class Messages:
         ]
 
     @staticmethod
-    def block(answer, serial):
+    def blocks(answer, serial):
         if isinstance(answer, str):
-            return {"type": "text", "text": answer}
-        name, arguments = answer
-        return {"type": "tool_use", "id": f"toolu_{serial:024}", "name": name, "input": arguments}
+            return [{"type": "text", "text": answer}]
+        return [{"type": "tool_use", "id": f"toolu_{serial:020}{number:04}", "name": name,
+                 "input": arguments} for number, (name, arguments) in enumerate(answer)]
 
     @classmethod
     def message(cls, body, answer, serial):
-        block = cls.block(answer, serial)
         return {
             "id": f"msg_{serial:024}",
             "type": "message",
             "role": "assistant",
             "model": body.get("model", "stand-in"),
-            "content": [block],
-            "stop_reason": "end_turn" if block["type"] == "text" else "tool_use",
+            "content": cls.blocks(answer, serial),
+            "stop_reason": "end_turn" if isinstance(answer, str) else "tool_use",
             "stop_sequence": None,
             "usage": {"input_tokens": 10, "output_tokens": 10},
         }
@@ -136,25 +146,25 @@ class Messages:
     @classmethod
     def events(cls, body, answer, serial):
         message = cls.message(body, answer, serial)
-        block = message["content"][0]
-        if block["type"] == "text":
-            start = {"type": "text", "text": ""}
-            deltas = [{"type": "text_delta", "text": block["text"]}]
-        else:
-            # In two pieces, as the real service streams it.
-            start = {**block, "input": {}}
-            text = json.dumps(block["input"])
-            half = len(text) // 2
-            deltas = [
-                {"type": "input_json_delta", "partial_json": part}
-                for part in (text[:half], text[half:])
-            ]
         opening = {**message, "content": [], "stop_reason": None}
         yield {"type": "message_start", "message": opening}
-        yield {"type": "content_block_start", "index": 0, "content_block": start}
-        for delta in deltas:
-            yield {"type": "content_block_delta", "index": 0, "delta": delta}
-        yield {"type": "content_block_stop", "index": 0}
+        for index, block in enumerate(message["content"]):
+            if block["type"] == "text":
+                start = {"type": "text", "text": ""}
+                deltas = [{"type": "text_delta", "text": block["text"]}]
+            else:
+                # In two pieces, as the real service streams it.
+                start = {**block, "input": {}}
+                text = json.dumps(block["input"])
+                half = len(text) // 2
+                deltas = [
+                    {"type": "input_json_delta", "partial_json": part}
+                    for part in (text[:half], text[half:])
+                ]
+            yield {"type": "content_block_start", "index": index, "content_block": start}
+            for delta in deltas:
+                yield {"type": "content_block_delta", "index": index, "delta": delta}
+            yield {"type": "content_block_stop", "index": index}
         yield {
             "type": "message_delta",
             "delta": {"stop_reason": message["stop_reason"], "stop_sequence": None},
@@ -182,23 +192,22 @@ class Responses:
     @staticmethod
     def events(body, answer, serial):
         if isinstance(answer, str):
-            item = {
+            items = [{
                 "type": "message",
                 "id": f"msg_{serial}",
                 "role": "assistant",
                 "status": "completed",
                 "content": [{"type": "output_text", "text": answer, "annotations": []}],
-            }
+            }]
         else:
-            name, arguments = answer
-            item = {
+            items = [{
                 "type": "function_call",
-                "id": f"fc_{serial}",
-                "call_id": f"call_{serial}",
+                "id": f"fc_{serial}_{number}",
+                "call_id": f"call_{serial}_{number}",
                 "name": name,
                 "arguments": json.dumps(arguments),
                 "status": "completed",
-            }
+            } for number, (name, arguments) in enumerate(answer)]
         response = {
             "id": f"resp_{serial}",
             "object": "response",
@@ -214,11 +223,11 @@ class Responses:
             "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": 20,
         }
-        done = {**response, "status": "completed", "output": [item], "usage": usage}
+        done = {**response, "status": "completed", "output": items, "usage": usage}
         sequence = [
             {"type": "response.created", "response": response},
-            {"type": "response.output_item.added", "output_index": 0, "item": item},
-            {"type": "response.output_item.done", "output_index": 0, "item": item},
+            *({"type": f"response.output_item.{what}", "output_index": number, "item": item}
+              for number, item in enumerate(items) for what in ("added", "done")),
             {"type": "response.completed", "response": done},
         ]
         for number, event in enumerate(sequence):
@@ -248,14 +257,15 @@ class Gemini:
     @staticmethod
     def response(answer):
         if isinstance(answer, str):
-            part = {"text": answer}
+            parts = [{"text": answer}]
         else:
-            part = {"functionCall": {"name": answer[0], "args": answer[1]}}
+            parts = [{"functionCall": {"name": name, "args": arguments}}
+                     for name, arguments in answer]
         return {
             "candidates": [
                 {
                     "index": 0,
-                    "content": {"role": "model", "parts": [part]},
+                    "content": {"role": "model", "parts": parts},
                     "finishReason": "STOP",
                 }
             ],
@@ -330,10 +340,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             scenario = self.server.scenario
             if find_tool(tools, SHELL_TOOLS) is None:
                 return "ok"
-        done = len(api.results(body))
-        if tools and done < len(scenario["steps"]):
-            return tool_call(tools, scenario["steps"][done])
-        return scenario.get("final", "done")
+        if not tools:
+            return scenario.get("final", "done")
+        return next_answer(scenario, tools, len(api.results(body)))
 
     def do_GET(self):
         self.keep(b"")
