@@ -28,7 +28,7 @@ FileServer::FileServer(Config config)
       storage_(config_),
       nodes_(judge_, third(config_), keeps_birth_times(config_.root.get())),
       links_(config_, judge_, storage_),
-      indexes_(config_, judge_, storage_, contents_,
+      indexes_(config_, storage_, contents_,
                [this](const std::string& path) { return withheld(path); }),
       held_(third(config_)),
       refused_(config_.refused_objects ? config_.refused_objects

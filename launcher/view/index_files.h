@@ -18,7 +18,6 @@
 
 #include "launcher/view/contents.h"
 #include "launcher/view/git_index.h"
-#include "launcher/view/judge.h"
 #include "launcher/view/storage.h"
 
 namespace agentbox::view {
@@ -47,13 +46,8 @@ class IndexFiles {
   using Withheld = std::function<bool(const std::string& path)>;
 
   // Keeps references.
-  IndexFiles(const Config& config, const Judge& judge, const Storage& storage, Contents& contents,
-             Withheld withheld)
-      : config_(config),
-        judge_(judge),
-        storage_(storage),
-        contents_(contents),
-        withheld_(std::move(withheld)) {}
+  IndexFiles(const Config& config, const Storage& storage, Contents& contents, Withheld withheld)
+      : config_(config), storage_(storage), contents_(contents), withheld_(std::move(withheld)) {}
 
   // The file at this path was changed, or something was found in it: git may read it anew.
   void changed(const std::string& path);
@@ -105,7 +99,6 @@ class IndexFiles {
   std::shared_ptr<const Shown> known(const std::string& path, const Inode& inode);
 
   const Config& config_;
-  const Judge& judge_;
   const Storage& storage_;
   Contents& contents_;
   const Withheld withheld_;
