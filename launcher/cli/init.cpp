@@ -12,6 +12,7 @@
 #include "launcher/init/draft.h"
 #include "launcher/init/facts.h"
 #include "launcher/init/plan.h"
+#include "launcher/init/subagents.h"
 #include "launcher/session/identity.h"
 #include "launcher/session/layers.h"
 #include "launcher/session/paths.h"
@@ -32,7 +33,10 @@ constexpr Usage kUsage = {"agentbox init [--agent NAME] [--profile NAME] [--forc
                           "become hosts. With --agent\n"
                           "also the configuration by which that agent asks its box (`agentbox "
                           "mcp`); what else stands in\n"
-                          "such a file is kept. Shows all of it, and asks before it writes.",
+                          "such a file is kept. With a policy that is there, also a subagent for "
+                          "each scope that main may\n"
+                          "start, where there is none of that name. Shows all of it, and asks "
+                          "before it writes.",
                           "  agentbox init --agent claude\n"
                           "  agentbox init --yes      # for scripts\n"};
 
@@ -67,6 +71,13 @@ init::Draft draft_policy(const session::Project& project, const Chosen& chosen) 
   init::Draft result = init::draft(facts, wish);
   policy::parse(result.text, kPolicyName, project.root);  // what is written must be a policy
   return result;
+}
+
+// The scopes that the first box may start, by the policy that is there.
+std::vector<std::string> startable_scopes(const session::Project& project, const Chosen& chosen) {
+  const session::Layers layers = session::load_layers(
+      project, {.profiles = chosen.profiles, .policy_file = {}, .program = {}});
+  return policy::merge(layers.sources, session::profile_source()).scopes.at("main").spawn;
 }
 
 void show(const init::Plan& plan) {
@@ -146,6 +157,13 @@ int init(const Arguments& arguments) {
   if (for_agent && !agent.file.empty()) {
     if (auto text = init::with_server(agent, plan.read(agent.file))) {
       plan.add({agent.file, std::move(*text)});
+    }
+  }
+  if (for_agent && !drafts) {
+    for (init::File& file : init::subagent_files(agent, startable_scopes(project, chosen))) {
+      if (!plan.read(file.path)) {
+        plan.add(std::move(file));
+      }
     }
   }
   if (plan.files().empty()) {

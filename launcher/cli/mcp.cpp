@@ -21,7 +21,7 @@ namespace {
 namespace po = boost::program_options;
 
 constexpr Usage kUsage = {
-    "agentbox mcp",
+    "agentbox mcp [--scope NAME]",
     "The MCP server of a box, on standard input and output, for the configuration of an agent "
     "that\n"
     "runs in one: its tools tell which secrets are here by name and place (never a value), ask "
@@ -46,20 +46,37 @@ std::string find_socket() {
   return ::access(usual.c_str(), F_OK) == 0 ? usual : "";
 }
 
-std::vector<mcp::Tool> tools_of(const std::string& socket) {
+std::vector<mcp::Tool> tools_of(const std::string& socket, const std::string& scope) {
+  const mcp::Spawn spawn = [socket](const broker::SpawnRequest& request, mcp::Call& call) {
+    return socket.empty() ? throw no_box() : mcp::run_scoped(socket, request, call);
+  };
+  if (!scope.empty()) {
+    return mcp::scope_tools(scope, spawn);
+  }
   return mcp::box_tools(
       [socket](const std::string& method, const mcp::Json& params) {
         return socket.empty() ? throw no_box() : broker::call(socket, method, params);
       },
-      [socket](const broker::SpawnRequest& request, mcp::Call& call) {
-        return socket.empty() ? throw no_box() : mcp::run_scoped(socket, request, call);
-      });
+      spawn);
 }
+
+constexpr const char* kOfTheBox =
+    "You run in a box: secret files do not exist in it, and only listed hosts answer. "
+    "list_secrets says which secrets are here and where; explain says why a file or host is as it "
+    "is; run_scoped runs a command with the secrets of another scope. Use secrets by the name of "
+    "their variable or file; never print them.";
+constexpr const char* kOfTheScope =
+    "run_scoped runs a command in a box of its own, with secrets, files and hosts that you do not "
+    "have. Use secrets by the name of their variable or file; never print them.";
 
 }  // namespace
 
 int mcp(const Arguments& arguments) {
-  if (!parse_options(kUsage, po::options_description("Options"), {}, {}, arguments)) {
+  std::string scope;
+  po::options_description options("Options");
+  options.add_options()("scope", po::value(&scope)->value_name("NAME"),
+                        "only run_scoped, and only for this scope: for a subagent");
+  if (!parse_options(kUsage, options, {}, {}, arguments)) {
     return 0;
   }
   const std::string socket = find_socket();
@@ -67,16 +84,11 @@ int mcp(const Arguments& arguments) {
     std::fprintf(stderr, "agentbox: %s\n  next: %s\n", no_box().what(), no_box().hint().c_str());
   }
   std::signal(SIGPIPE, SIG_IGN);
-  mcp::Server server(
-      {.name = "agentbox",
-       .title = "agentbox",
-       .version = AGENTBOX_VERSION,
-       .instructions =
-           "You run in a box: secret files do not exist in it, and only listed hosts answer. "
-           "list_secrets says which secrets are here and where; explain says why a file or host is "
-           "as it is; run_scoped runs a command with the secrets of another scope. Use secrets by "
-           "the name of their variable or file; never print them."},
-      tools_of(socket));
+  mcp::Server server({.name = "agentbox",
+                      .title = "agentbox",
+                      .version = AGENTBOX_VERSION,
+                      .instructions = scope.empty() ? kOfTheBox : kOfTheScope},
+                     tools_of(socket, scope));
   server.run(STDIN_FILENO, STDOUT_FILENO);
   return 0;
 }

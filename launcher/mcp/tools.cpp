@@ -145,25 +145,33 @@ Tool request_secret(const Ask& ask) {
       }};
 }
 
-Tool run_scoped_tool(const Spawn& spawn) {
+// `scope`: the one to run in, or empty for one that each call names.
+Tool run_scoped_tool(const std::string& scope, const Spawn& spawn) {
   const Json text = {{"type", "string"}};
+  Json properties = {
+      {"command",
+       {{"type", "array"},
+        {"items", text},
+        {"minItems", 1},
+        {"description", "the program and its arguments; no shell is in between"}}},
+      {"directory", string_schema("an absolute path in the project; default: this one's")},
+      {"reason", string_schema("what it is for, for the user")}};
+  std::vector<std::string> required = {"command"};
+  std::string which = "the scope " + scope;
+  if (scope.empty()) {
+    properties["scope"] = string_schema("the scope to run in");
+    required.emplace_back("scope");
+    which = "another scope (list_scopes)";
+  }
   return {
       {.name = "run_scoped",
        .title = "Run a command in a scope",
-       .text =
-           "Runs a command in a box of its own beside this one, in the same project, with the "
-           "secrets, files and hosts of another scope (list_scopes). Its output comes back with "
-           "the secrets' values masked. The user may have to allow it.",
-       .input = object_schema(
-           {{"scope", string_schema("the scope to run in")},
-            {"command",
-             {{"type", "array"},
-              {"items", text},
-              {"minItems", 1},
-              {"description", "the program and its arguments; no shell is in between"}}},
-            {"directory", string_schema("an absolute path in the project; default: this one's")},
-            {"reason", string_schema("what it is for, for the user")}},
-           {"scope", "command"}),
+       .text = "Runs a command in a box of its own beside this one, in the same project, with the "
+               "secrets, files and hosts of " +
+               which +
+               ". Its output comes back with the secrets' values masked. The user may have to "
+               "allow it.",
+       .input = object_schema(std::move(properties), required),
        .output = object_schema({{"exit_status", {{"type", "integer"}}},
                                 {"stdout", text},
                                 {"stderr", text},
@@ -171,10 +179,14 @@ Tool run_scoped_tool(const Spawn& spawn) {
                                 {"receipt", {{"type", "object"}}}},
                                {"exit_status", "stdout", "stderr", "cut", "receipt"}),
        .read_only = false},
-      [spawn](Call& call) {
-        const Arguments arguments(call.arguments(), {"scope", "command", "directory", "reason"});
+      [scope, spawn](Call& call) {
+        std::vector<std::string> known = {"command", "directory", "reason"};
+        if (scope.empty()) {
+          known.emplace_back("scope");
+        }
+        const Arguments arguments(call.arguments(), known);
         broker::SpawnRequest request;
-        request.scope = arguments.text("scope");
+        request.scope = scope.empty() ? arguments.text("scope") : scope;
         request.arguments = arguments.texts("command");
         request.reason = arguments.optional_text("reason").value_or("");
         request.directory =
@@ -187,7 +199,11 @@ Tool run_scoped_tool(const Spawn& spawn) {
 
 std::vector<Tool> box_tools(const Ask& ask, const Spawn& spawn) {
   return {list_secrets(ask), list_scopes(ask), explain(ask), request_secret(ask),
-          run_scoped_tool(spawn)};
+          run_scoped_tool("", spawn)};
+}
+
+std::vector<Tool> scope_tools(const std::string& scope, const Spawn& spawn) {
+  return {run_scoped_tool(scope, spawn)};
 }
 
 }  // namespace agentbox::mcp

@@ -20,4 +20,7 @@ using Spawn = std::function<ToolResult(const broker::SpawnRequest& request, Call
 // No tool gives a value away: the broker has none to give.
 std::vector<Tool> box_tools(const Ask& ask, const Spawn& spawn);
 
+// run_scoped alone, and for that scope alone, which is none of its arguments.
+std::vector<Tool> scope_tools(const std::string& scope, const Spawn& spawn);
+
 }  // namespace agentbox::mcp

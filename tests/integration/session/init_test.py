@@ -73,6 +73,17 @@ class InitTest(SessionTest):
         text = self.init("--yes", "--agent", "codex")
         self.assertIn("[mcp_servers.agentbox]", text)
 
+    def test_each_scope_gets_a_subagent_that_is_never_overwritten(self):
+        self.policy(scopes={"main": {"spawn": ["tests", "db"]}, "tests": {}, "db": {},
+                            "other": {}})
+        self.write(".claude/agents/db.md", "mine\n")
+        self.init("--yes", "--agent", "claude")
+        self.assertEqual(self.read(".claude/agents/db.md"), "mine\n")
+        self.assertIn('"--scope", "tests"', self.read(".claude/agents/tests.md"))
+        self.assertEqual(sorted(os.listdir(self.project / ".claude/agents")),
+                         ["db.md", "tests.md"])
+        self.assertIn("nothing to write", self.init("--yes", "--agent", "claude"))
+
     def test_comments_in_a_configuration_are_not_lost(self):
         self.write("opencode.json", '{\n  // mine\n  "theme": "x"\n}\n')
         text = self.init("--yes", "--agent", "opencode", status=78)

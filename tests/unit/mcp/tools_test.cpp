@@ -66,6 +66,18 @@ TEST_F(ToolsTest, ACommandIsPassedOnAsItIs) {
   EXPECT_THROW(use("run_scoped", {{"scope", "tests"}, {"command", Json::array()}}), base::Error);
 }
 
+TEST_F(ToolsTest, AScopeThatIsFixedIsNoArgument) {
+  tools_ = scope_tools("db", [this](const broker::SpawnRequest& request, Call&) {
+    spawned_ = request;
+    return ToolResult{"ran", nullptr, false};
+  });
+  ASSERT_EQ(tools_.size(), 1u);
+  EXPECT_FALSE(tools_[0].description.input["properties"].contains("scope"));
+  use("run_scoped", {{"command", {"true"}}});
+  EXPECT_EQ(spawned_.scope, "db");
+  EXPECT_THROW(use("run_scoped", {{"scope", "other"}, {"command", {"true"}}}), base::Error);
+}
+
 TEST_F(ToolsTest, ASecretOnItsWayIsAskedForAgain) {
   std::vector<Json> answers = {
       {{"state", "pending"}},

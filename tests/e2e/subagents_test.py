@@ -1,0 +1,164 @@
+"""Subagents of the real agent programs, each with a scope of its own, as `agentbox init` sets them
+up: their boxes hold secrets of which no request to the model has a trace."""
+
+import hashlib
+import json
+import secrets
+import unittest
+
+import place
+import standin
+
+SCOPES = ("alpha", "beta")
+# Two of each, at the same time.
+CHILDREN = {"mark-1": "alpha", "mark-2": "beta", "mark-3": "alpha", "mark-4": "beta"}
+
+
+class SubagentsTest(place.Place):
+    """A program that is played by a scenario. Subclasses say how it is set up and started."""
+
+    agent = None
+    api = None
+    key_variable = None
+    general = None  # a kind of subagent that has a shell
+
+    def setUp(self):
+        super().setUp()
+        self.values = {scope: f"value-{scope}-" + secrets.token_hex(12) for scope in SCOPES}
+        self.store("e2e-key", "sk-test-" + secrets.token_hex(12))
+        for scope, value in self.values.items():
+            self.store(scope, value)
+
+    def configure(self, port):
+        """Writes the program's settings into the home; returns variables to start it with."""
+        raise NotImplementedError
+
+    def command(self):
+        """(command line, files and directories that the box has to show for it)."""
+        raise NotImplementedError
+
+    def call(self, kind, mark):
+        """The step with which the model starts a subagent of that kind, told `mark`."""
+        raise NotImplementedError
+
+    def run_scoped(self, scope, command):
+        """The step with which a subagent runs a command in its scope."""
+        raise NotImplementedError
+
+    def write_policy(self, port, shown, scopes):
+        self.write("agentbox.json", json.dumps({
+            "version": 1,
+            "extends": [self.agent],
+            "system": [str(path) for path in shown],
+            "network": [f"localhost:{port}"],
+            "environment": {"set": {"SHELL": "/bin/bash", "ENABLE_TOOL_SEARCH": "false"}},
+            "secrets": {"key": {"from": "local://e2e-key", "as": {"env": self.key_variable}},
+                        **{name: {"from": f"local://{name}",
+                                  "as": {"env": f"{name.upper()}_TOKEN"}} for name in SCOPES}},
+            "scopes": scopes}))
+
+    def agentbox(self, *arguments):
+        status, out, err = self.run_to_end([place.AGENTBOX, *arguments])
+        self.assertEqual(status, 0, out + err)
+        return out
+
+    def play(self, scenario, scopes, init=True):
+        """Plays it. self.sent is then all that the model was sent."""
+        requests = self.scratch / "requests"
+        server = standin.Server(scenario, str(requests))
+        self.addCleanup(server.server_close)
+        port = server.start()
+        self.addCleanup(server.shutdown)
+        extra = self.configure(port)
+        line, shown = self.command()
+        self.write_policy(port, shown, scopes)
+        if init:
+            self.agentbox("init", "--yes", "--agent", self.agent)
+        self.agentbox("trust", "--yes")
+        status, out, err = self.run_to_end([place.AGENTBOX, "run", "--", *line], extra=extra,
+                                           timeout=200)
+        bodies = [path.read_bytes() for path in sorted(requests.glob("*.body"))]
+        self.sent = b"\n".join(bodies).decode(errors="replace")
+        self.assertEqual(status, 0, out + err)
+        self.assertIn("the scenario is through", out + err)
+
+    def scenario(self, step, kind=None):
+        """Four subagents at once, the scopes' own or all of a kind; `step(mark, scope)` is what
+        each does."""
+        return {
+            "steps": [{"together": [self.call(kind or scope, mark)
+                                    for mark, scope in CHILDREN.items()]}],
+            "final": "the scenario is through",
+            "agents": {mark: {"steps": [step(mark, scope)], "final": f"end of {mark}"}
+                       for mark, scope in CHILDREN.items()}}
+
+    def step_in_scope(self, mark, scope):
+        value = f"${scope.upper()}_TOKEN"
+        others = " ".join(f"[${{{name.upper()}_TOKEN-}}]" for name in SCOPES if name != scope)
+        # No one goes on before all four run.
+        return self.run_scoped(scope, [
+            "sh", "-c", f"echo >up-{mark}; until [ $(ls up-* | wc -l) = 4 ]; do sleep 0.1; done; "
+            f"echo said: {value} others: {others}; printf %s {value} | base64 -w0; "
+            f"printf %s {value} | od -An -tx1 -v | tr -d ' \\n'; "
+            f"printf %s {value} | sha256sum >hash-{mark}"])
+
+    def test_four_at_once_have_their_secrets_and_the_model_none(self):
+        self.play(self.scenario(self.step_in_scope),
+                  {"main": {"secrets": ["key"], "spawn": list(SCOPES)},
+                   **{name: {"secrets": [name], "network": []} for name in SCOPES}})
+        for mark, scope in CHILDREN.items():
+            expected = hashlib.sha256(self.values[scope].encode()).hexdigest()
+            self.assertIn(expected, (self.project / f"hash-{mark}").read_text(), mark)
+        for scope, value in self.values.items():
+            self.assertFalse(place.gives_away(self.sent, value), scope)
+            self.assertIn(f"said: <concealed by agentbox:{scope}> others: []", self.sent)
+        given = [(r["chain"], r["subject"]) for r in self.log()
+                 if r["event"] == "release" and "parent" in r]
+        self.assertEqual(sorted(given), sorted((f"main/{scope}", scope)
+                                               for scope in CHILDREN.values()))
+        tree = self.agentbox("log", "tree")
+        for scope in SCOPES:
+            self.assertEqual(tree.count(f"scope {scope}\n"), 2, tree)
+        self.assertEqual(tree.count("spawn started: 1"), len(CHILDREN), tree)
+        self.verify_log()
+
+    def test_without_scopes_the_model_sees_them(self):
+        # The control: what is not found above would be found.
+        def step(mark, scope):
+            return {"shell": f"echo {mark} ${scope.upper()}_TOKEN"}
+
+        self.play(self.scenario(step, self.general),
+                  {"main": {"secrets": ["key", *SCOPES]}}, init=False)
+        for value in self.values.values():
+            self.assertTrue(place.gives_away(self.sent, value))
+
+
+class ClaudeTest(SubagentsTest):
+    agent = "claude"
+    api = standin.Messages
+    key_variable = "ANTHROPIC_API_KEY"
+    general = "general-purpose"
+
+    def configure(self, port):
+        # Subagents' own servers are started only in a project that its user trusts.
+        (self.home / ".claude.json").write_text(json.dumps({
+            "projects": {str(self.project): {"hasTrustDialogAccepted": True}}}), encoding="utf-8")
+        return {"ANTHROPIC_BASE_URL": f"http://127.0.0.1:{port}", "IS_SANDBOX": "1",
+                "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
+
+    def command(self):
+        program = self.visible(place.MODULES / "@anthropic-ai/claude-code/bin/claude.exe")
+        return [str(program), "--permission-mode", "bypassPermissions", "-p", "go on"], [program]
+
+    def call(self, kind, mark):
+        return {"tool": ["Agent", "Task"], "arguments": {
+            "subagent_type": kind, "prompt": f"your mark is {mark}", "run_in_background": False}}
+
+    def run_scoped(self, scope, command):
+        return {"tool": f"mcp__agentbox-{scope}__run_scoped", "arguments": {"command": command}}
+
+
+del SubagentsTest  # only its subclasses are to run
+
+if __name__ == "__main__":
+    unittest.main()
