@@ -323,6 +323,10 @@ Reply FileServer::enter(const NodePtr& parent, const char* name, const Found& fo
 }
 
 Reply FileServer::lookup(std::uint64_t parent_id, const char* name) {
+  const std::string_view asked = name;
+  if (asked == "." || asked == "..") {
+    fail(EINVAL);  // the kernel walks these itself
+  }
   const std::shared_lock lock(names_);
   const NodePtr parent = nodes_.get(parent_id);
   Found found;

@@ -49,6 +49,19 @@ NodePtr Nodes::find(const Identity& identity) const {
   return found == by_identity_.end() ? nullptr : found->second.lock();
 }
 
+// A directory that is known to be in `node` cannot hold it: it was moved outside and not looked up
+// since. The stale name would keep both forever, and has led nowhere.
+void Nodes::break_ring(const Node& node, Node& parent) {
+  Node* at = &parent;
+  for (int depth = 0; depth < kMostDepth && !at->names.empty(); ++depth) {
+    if (at->names.front().parent.get() == &node) {
+      at->names.clear();
+      return;
+    }
+    at = at->names.front().parent.get();
+  }
+}
+
 void Nodes::put_first(const NodePtr& node, const NodePtr& parent, std::string_view name) {
   auto& names = node->names;
   const auto found = std::find_if(names.begin(), names.end(), [&](const Node::Name& known) {
@@ -62,6 +75,7 @@ void Nodes::put_first(const NodePtr& node, const NodePtr& parent, std::string_vi
       ++moves_;  // moved outside: every path below is another one now
     }
     names.clear();
+    break_ring(*node, *parent);
   } else if (found != names.end()) {
     names.erase(found);
   }

@@ -112,6 +112,7 @@ class Nodes {
 
  private:
   std::optional<std::string> path_locked(const Node::Name& name) const;
+  static void break_ring(const Node& node, Node& parent);
   void put_first(const NodePtr& node, const NodePtr& parent, std::string_view name);
 
   const Judge& judge_;

@@ -41,6 +41,19 @@ TEST_F(NodesTest, PathsFollowTheirDirectories) {
   EXPECT_EQ(only_path(f), "outside/f");
 }
 
+TEST_F(NodesTest, DirectoriesThatChangePlacesOutsideDoNotKeepEachOther) {
+  NodePtr outer = nodes.enter(root, "outer", inode(2, S_IFDIR));
+  NodePtr inner = nodes.enter(outer, "inner", inode(3, S_IFDIR));
+  // Now it is inner/outer, and inner itself is not looked up again.
+  EXPECT_EQ(nodes.enter(inner, "outer", inode(2, S_IFDIR)), outer);
+  nodes.forget(outer->id, 2);
+  nodes.forget(inner->id, 1);
+  const std::weak_ptr<Node> left = outer;
+  outer.reset();
+  inner.reset();
+  EXPECT_TRUE(left.expired());
+}
+
 TEST_F(NodesTest, OneFileWithTwoNamesIsOneNode) {
   const NodePtr f = nodes.enter(root, "f", inode(4));
   EXPECT_EQ(nodes.enter(root, "g", inode(4)), f);
