@@ -101,7 +101,7 @@ class Parser {
       fail("neither NAME=value nor a comment",
            "names hold letters, digits and \"_\" and do not begin with a digit");
     }
-    ++at_;
+    const std::size_t after_equals = ++at_;
     name_ = name;
     EnvEntry entry;
     entry.name = name;
@@ -126,6 +126,9 @@ class Parser {
         break;
       default:
         entry.end = parse_unquoted();
+        if (entry.end == entry.begin) {
+          entry.begin = entry.end = after_equals;  // a "#" may come next
+        }
     }
     entry.uses = std::move(uses_);
     store(std::move(entry));
@@ -141,7 +144,8 @@ class Parser {
       entry.value = *whole_reference_;
     } else if (is_reference(value.reveal())) {
       try {
-        entry.value = parse_reference(value.reveal());
+        entry.value =
+            parse_reference(value.reveal(), text_.substr(entry.begin, entry.end - entry.begin));
       } catch (const Error& error) {
         fail(error.what(), error.hint());
       }

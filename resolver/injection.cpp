@@ -75,15 +75,18 @@ class Parser {
     if (close == kNone) {
       fail(start, "\"{{\" is not closed", "write {{ op://vault/item/field }}");
     }
-    // "}}}" ends a variable's own brace first.
-    const std::size_t end = text_.substr(close, 3) == "}}}" ? close + 1 : close;
+    // "}}}" closes a variable first, if one is open; otherwise the last brace is the text's own.
+    const std::string_view inside = text_.substr(start + 2, close - start - 2);
+    const std::size_t variable = inside.rfind("${");
+    const bool open = variable != kNone && inside.find('}', variable) == kNone;
+    const std::size_t end = open && text_.substr(close, 3) == "}}}" ? close + 1 : close;
     const std::string expanded = expand(at_ + 2, end);
     const std::string_view reference = trim(expanded);
     if (!is_reference(reference)) {
       fail(start, "\"{{ … }}\" holds no reference",
            "for text that is to stay as it is, write {{ \"{{ … }}\" }}");
     }
-    add(start, reference);
+    add(start, reference, trim(text_.substr(start + 2, end - start - 2)));
     at_ = end + 2;
   }
 
@@ -124,13 +127,14 @@ class Parser {
         break;
       }
     }
-    add(start, reference);
+    add(start, reference, text_.substr(start, at_ - start));
   }
 
-  void add(std::size_t at, std::string_view reference) {
+  // `shown`: as it stands in the template, without the variables' values.
+  void add(std::size_t at, std::string_view reference, std::string_view shown) {
     finish_literal();
     try {
-      pieces_.emplace_back(parse_reference(reference));
+      pieces_.emplace_back(parse_reference(reference, shown));
     } catch (const base::Error& error) {
       fail(at, error.what(), error.hint());
     }

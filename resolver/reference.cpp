@@ -128,60 +128,60 @@ void check_op_query(std::string_view text, std::string_view query) {
   }
 }
 
-void parse_op(Reference& reference, std::string_view rest) {
+void parse_op(Reference& reference, std::string_view rest, std::string_view shown) {
   const std::size_t question = rest.find('?');
   if (question != std::string_view::npos) {
     reference.query = rest.substr(question + 1);
-    check_op_query(reference.text, reference.query);
+    check_op_query(shown, reference.query);
   }
   reference.path = split(rest.substr(0, question));
   for (const std::string& segment : reference.path) {
-    check_op_segment(reference.text, segment);
+    check_op_segment(shown, segment);
   }
   if (reference.path.size() < 3 || reference.path.size() > 4) {
-    malformed(reference.text, std::to_string(reference.path.size()) + " parts", kOpForm);
+    malformed(shown, std::to_string(reference.path.size()) + " parts", kOpForm);
   }
 }
 
-void parse_file(Reference& reference, std::string_view rest) {
+void parse_file(Reference& reference, std::string_view rest, std::string_view shown) {
   if (rest.empty() || rest.front() != '/') {
-    malformed(reference.text, "not an absolute path",
+    malformed(shown, "not an absolute path",
               "the form is file:///absolute/path, with three slashes");
   }
   if (rest.find_first_of("?#") != std::string_view::npos) {
-    malformed(reference.text, "\"?\" or \"#\" in a path", "write them as %3F and %23");
+    malformed(shown, "\"?\" or \"#\" in a path", "write them as %3F and %23");
   }
   for (const std::string& segment : split(rest.substr(1))) {
-    reference.path.push_back(percent_decode(reference.text, segment));
+    reference.path.push_back(percent_decode(shown, segment));
     const std::string& name = reference.path.back();
     if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos) {
-      malformed(reference.text, "an empty part, \".\" or \"..\" in the path",
+      malformed(shown, "an empty part, \".\" or \"..\" in the path",
                 "write the path as `realpath FILE` prints it");
     }
   }
 }
 
 // Words between spaces, as no shell would read them: a space inside one is %20.
-void parse_exec(Reference& reference, std::string_view rest) {
+void parse_exec(Reference& reference, std::string_view rest, std::string_view shown) {
   while (!rest.empty()) {
     const std::size_t space = std::min(rest.find(' '), rest.size());
     if (space > 0) {
-      reference.path.push_back(percent_decode(reference.text, rest.substr(0, space)));
+      reference.path.push_back(percent_decode(shown, rest.substr(0, space)));
     }
     rest.remove_prefix(std::min(space + 1, rest.size()));
   }
   const std::string& program = reference.path.front();
   if (program.find('/', 1) != std::string::npos ? program.front() != '/'
                                                 : program == "/" || program == "..") {
-    malformed(reference.text, "a program by a relative path",
+    malformed(shown, "a program by a relative path",
               "name a program of your PATH, or write exec:///absolute/path [argument…]");
   }
 }
 
-void parse_generic(Reference& reference, std::string_view rest) {
+void parse_generic(Reference& reference, std::string_view rest, std::string_view shown) {
   const std::size_t hash = rest.find('#');
   if (hash != std::string_view::npos) {
-    reference.fragment = percent_decode(reference.text, rest.substr(hash + 1));
+    reference.fragment = percent_decode(shown, rest.substr(hash + 1));
     rest = rest.substr(0, hash);
   }
   const std::size_t question = rest.find('?');
@@ -190,7 +190,7 @@ void parse_generic(Reference& reference, std::string_view rest) {
     rest = rest.substr(0, question);
   }
   for (const std::string& segment : split(rest)) {
-    reference.path.push_back(percent_decode(reference.text, segment));
+    reference.path.push_back(percent_decode(shown, segment));
   }
 }
 
@@ -231,47 +231,49 @@ std::string percent_decode(std::string_view text, std::string_view segment) {
 
 bool is_reference(std::string_view text) { return known(scheme_of(text)); }
 
-Reference parse_reference(std::string_view text) {
+Reference parse_reference(std::string_view text) { return parse_reference(text, text); }
+
+Reference parse_reference(std::string_view text, std::string_view shown) {
   Reference reference;
   reference.text = text;
   reference.scheme = scheme_of(text);
   if (!known(reference.scheme)) {
-    malformed(text, "no known scheme", "references begin with op://, local://, env:// or file://");
+    malformed(shown, "no known scheme", "references begin with op://, local://, env:// or file://");
   }
   if (text.size() > kMaxLength) {
-    malformed(text, "longer than " + std::to_string(kMaxLength) + " bytes", "");
+    malformed(shown, "longer than " + std::to_string(kMaxLength) + " bytes", "");
   }
   for (const char c : text) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      malformed(text, "a control character", "write the reference on one line");
+      malformed(shown, "a control character", "write the reference on one line");
     }
   }
   const std::string_view rest = text.substr(reference.scheme.size() + 3);
   if (rest.empty()) {
-    malformed(text, "nothing after \"://\"", "");
+    malformed(shown, "nothing after \"://\"", "");
   }
   if (is_space(rest.back())) {
-    malformed(text, "a space at its end", "");
+    malformed(shown, "a space at its end", "");
   }
   if (reference.scheme == "op") {
-    parse_op(reference, rest);
+    parse_op(reference, rest, shown);
   } else if (reference.scheme == "file") {
-    parse_file(reference, rest);
+    parse_file(reference, rest, shown);
   } else if (reference.scheme == "local") {
     if (!is_local_name(rest)) {
-      malformed(text, "not a name of the local store",
+      malformed(shown, "not a name of the local store",
                 "names hold letters, digits, \"-\", \"_\", \".\" and \"/\", 128 at most");
     }
     reference.path.emplace_back(rest);
   } else if (reference.scheme == "env") {
     if (!is_variable_name(rest)) {
-      malformed(text, "not a name of a variable", "the form is env://NAME");
+      malformed(shown, "not a name of a variable", "the form is env://NAME");
     }
     reference.path.emplace_back(rest);
   } else if (reference.scheme == "exec") {
-    parse_exec(reference, rest);
+    parse_exec(reference, rest, shown);
   } else {
-    parse_generic(reference, rest);
+    parse_generic(reference, rest, shown);
   }
   return reference;
 }

@@ -30,6 +30,9 @@ bool is_reference(std::string_view text);
 //   exec    path is the program, absolute or a plain name, and its arguments, percent-decoded
 //   others  split and percent-decoded (RFC 3986) and not looked into
 Reference parse_reference(std::string_view text);
+// The same, for a text that variables were filled into: their values may be secrets, so messages
+// quote `shown`, as it was written.
+Reference parse_reference(std::string_view text, std::string_view shown);
 
 // One part of a reference with its %XX decoded (RFC 3986 section 2.1); parse_reference() leaves the
 // query encoded. Throws base::Error (kConfiguration), which quotes `text`, the whole reference.

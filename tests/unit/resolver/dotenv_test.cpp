@@ -153,6 +153,18 @@ TEST(Dotenv, SaysWhereAValueStandsAndWhatItUses) {
   EXPECT_EQ(std::get<Secret>(entries[4].value).reveal(), "last#f");
 }
 
+TEST(Dotenv, PutsAnEmptyValueBeforeItsComment) {
+  const std::vector<EnvEntry> entries = parse("A= # note\n");
+  EXPECT_EQ(entries[0].begin, 2u);
+  EXPECT_EQ(entries[0].end, 2u);
+}
+
+TEST(Dotenv, QuotesNoVariablesValueInAnError) {
+  const std::string said = error("PASSWORD=hunter2\nA=op://v/${PASSWORD}%/f\n");
+  EXPECT_NE(said.find("op://v/${PASSWORD}%/f"), std::string::npos) << said;
+  EXPECT_EQ(said.find("hunter2"), std::string::npos) << said;
+}
+
 TEST(Dotenv, ReadsAFile) {
   const Temporary directory;
   directory.write("a.env", "A=1\n");

@@ -36,6 +36,19 @@ TEST(Injection, TakesEnclosedReferences) {
             "a: <op://Vault/My Item/field>\nb: <local://x/y>!");
 }
 
+TEST(Injection, TakesReferencesBeforeABraceOfTheText) {
+  EXPECT_EQ(parsed("{\"port\":{{ op://v/i/port }}}"), "{\"port\":<op://v/i/port>}");
+  EXPECT_EQ(parsed("{{ op://v/i/${ENVIRONMENT}}}"), "<op://v/i/prod>");
+}
+
+TEST(Injection, QuotesNoVariablesValueInAnError) {
+  for (const char* text : {"{{ op://v/$ENVIRONMENT%/f }}", "op://v/$ENVIRONMENT"}) {
+    const std::string said = parsed(text);
+    EXPECT_NE(said.find("/$ENVIRONMENT"), std::string::npos) << said;
+    EXPECT_EQ(said.find("prod"), std::string::npos) << said;
+  }
+}
+
 TEST(Injection, TakesBareReferencesOfOneScheme) {
   EXPECT_EQ(parsed("db://u:op://v/i/f@host"), "db://u:<op://v/i/f>@host");
   EXPECT_EQ(parsed("\"op://v/i/s/f?attribute=otp\","), "\"<op://v/i/s/f?attribute=otp>\",");
