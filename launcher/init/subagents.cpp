@@ -45,33 +45,28 @@ File claude(const std::string& scope) {
               quoted(scope) + "]\n---\n\n" + instructions(scope, tool)};
 }
 
-// https://developers.openai.com/codex/subagents: a layer of configuration for each.
-File codex(const std::string& scope) {
-  const std::string server = "agentbox-" + scope;
-  return {".codex/agents/" + scope + ".toml",
-          "name = " + quoted(scope) + "\ndescription = " + quoted(description(scope)) +
-              "\ndeveloper_instructions = " +
-              quoted(instructions(scope, "the tool run_scoped of the server " + server)) +
-              "\n\n[mcp_servers." + quoted(server) +
-              "]\n"
-              "command = \"agentbox\"\n"
-              "args = [\"mcp\", \"--scope\", " +
-              quoted(scope) + "]\n"};
+// What has no servers of its own for each subagent is told which scope to name.
+std::string instructions_with_scope(const std::string& scope) {
+  return instructions(scope, "the tool run_scoped of the server agentbox, with the scope " + scope);
 }
 
-// https://opencode.ai/docs/agents: servers are the whole program's, so the text names the scope.
+// https://developers.openai.com/codex/subagents: `mcp_servers` in such a file starts none (0.169).
+File codex(const std::string& scope) {
+  return {".codex/agents/" + scope + ".toml",
+          "name = " + quoted(scope) + "\ndescription = " + quoted(description(scope)) +
+              "\ndeveloper_instructions = " + quoted(instructions_with_scope(scope)) + "\n"};
+}
+
+// https://opencode.ai/docs/agents
 File opencode(const std::string& scope) {
-  return {".opencode/agents/" + scope + ".md",
-          "---\n"
-          "description: " +
-              quoted(description(scope)) +
-              "\nmode: subagent\n"
-              "tools:\n"
-              "  bash: false\n"
-              "  edit: false\n"
-              "  write: false\n"
-              "---\n\n" +
-              instructions(scope, "agentbox_run_scoped and the scope " + quoted(scope))};
+  return {".opencode/agents/" + scope + ".md", "---\ndescription: " + quoted(description(scope)) +
+                                                   "\nmode: subagent\n"
+                                                   "tools:\n"
+                                                   "  bash: false\n"
+                                                   "  edit: false\n"
+                                                   "  write: false\n"
+                                                   "---\n\n" +
+                                                   instructions_with_scope(scope)};
 }
 
 }  // namespace

@@ -103,6 +103,10 @@ class Run {
     if (ready[3].revents != 0) {
       return false;
     }
+    // Before the output: the start is told before the command's first byte.
+    if (ready[0].revents != 0) {
+      take_events();
+    }
     if (ready[1].revents != 0) {
       unsaid_ += output_.take();
     }
@@ -110,9 +114,6 @@ class Run {
       unsaid_ += error_.take();
     }
     say();
-    if (ready[0].revents != 0) {
-      take_events();
-    }
     return true;
   }
 

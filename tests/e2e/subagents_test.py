@@ -41,20 +41,26 @@ class SubagentsTest(place.Place):
         """The step with which the model starts a subagent of that kind, told `mark`."""
         raise NotImplementedError
 
+    def waits(self):
+        """Steps that wait for the subagents, where starting them does not."""
+        return []
+
     def run_scoped(self, scope, command):
         """The step with which a subagent runs a command in its scope."""
         raise NotImplementedError
 
-    def write_policy(self, port, shown, scopes):
+    def write_policy(self, port, shown, scopes, files):
         self.write("agentbox.json", json.dumps({
             "version": 1,
             "extends": [self.agent],
             "system": [str(path) for path in shown],
             "network": [f"localhost:{port}"],
+            "files": files,
             "environment": {"set": {"SHELL": "/bin/bash", "ENABLE_TOOL_SEARCH": "false"}},
             "secrets": {"key": {"from": "local://e2e-key", "as": {"env": self.key_variable}},
+                        # Codex takes variables called *TOKEN* out of its shell's environment.
                         **{name: {"from": f"local://{name}",
-                                  "as": {"env": f"{name.upper()}_TOKEN"}} for name in SCOPES}},
+                                  "as": {"env": f"{name.upper()}_URL"}} for name in SCOPES}},
             "scopes": scopes}))
 
     def agentbox(self, *arguments):
@@ -62,7 +68,7 @@ class SubagentsTest(place.Place):
         self.assertEqual(status, 0, out + err)
         return out
 
-    def play(self, scenario, scopes, init=True):
+    def play(self, scenario, scopes, files=None, init=True):
         """Plays it. self.sent is then all that the model was sent."""
         requests = self.scratch / "requests"
         server = standin.Server(scenario, str(requests))
@@ -71,7 +77,7 @@ class SubagentsTest(place.Place):
         self.addCleanup(server.shutdown)
         extra = self.configure(port)
         line, shown = self.command()
-        self.write_policy(port, shown, scopes)
+        self.write_policy(port, shown, scopes, files or {})
         if init:
             self.agentbox("init", "--yes", "--agent", self.agent)
         self.agentbox("trust", "--yes")
@@ -87,14 +93,14 @@ class SubagentsTest(place.Place):
         each does."""
         return {
             "steps": [{"together": [self.call(kind or scope, mark)
-                                    for mark, scope in CHILDREN.items()]}],
+                                    for mark, scope in CHILDREN.items()]}, *self.waits()],
             "final": "the scenario is through",
-            "agents": {mark: {"steps": [step(mark, scope)], "final": f"end of {mark}"}
+            "agents": {mark: {"steps": [step(mark, scope)], "final": "my part is done"}
                        for mark, scope in CHILDREN.items()}}
 
     def step_in_scope(self, mark, scope):
-        value = f"${scope.upper()}_TOKEN"
-        others = " ".join(f"[${{{name.upper()}_TOKEN-}}]" for name in SCOPES if name != scope)
+        value = f"${scope.upper()}_URL"
+        others = " ".join(f"[${{{name.upper()}_URL-}}]" for name in SCOPES if name != scope)
         # No one goes on before all four run.
         return self.run_scoped(scope, [
             "sh", "-c", f"echo >up-{mark}; until [ $(ls up-* | wc -l) = 4 ]; do sleep 0.1; done; "
@@ -125,10 +131,11 @@ class SubagentsTest(place.Place):
     def test_without_scopes_the_model_sees_them(self):
         # The control: what is not found above would be found.
         def step(mark, scope):
-            return {"shell": f"echo {mark} ${scope.upper()}_TOKEN"}
+            return {"shell": f"echo {mark} ${scope.upper()}_URL"}
 
-        self.play(self.scenario(step, self.general),
-                  {"main": {"secrets": ["key", *SCOPES]}}, init=False)
+        # Codex keeps its shell's environment in a file, which the guard of writes fills with stars.
+        self.play(self.scenario(step, self.general), {"main": {"secrets": ["key", *SCOPES]}},
+                  files={"write_secrets": "allow"}, init=False)
         for value in self.values.values():
             self.assertTrue(place.gives_away(self.sent, value))
 
@@ -156,6 +163,78 @@ class ClaudeTest(SubagentsTest):
 
     def run_scoped(self, scope, command):
         return {"tool": f"mcp__agentbox-{scope}__run_scoped", "arguments": {"command": command}}
+
+
+class CodexTest(SubagentsTest):
+    agent = "codex"
+    api = standin.Responses
+    key_variable = "STANDIN_KEY"
+    general = "default"
+
+    def configure(self, port):
+        (self.home / ".codex").mkdir(exist_ok=True)
+        (self.home / ".codex/config.toml").write_text(
+            'model = "stand-in"\n'
+            'model_provider = "standin"\n'
+            "[model_providers.standin]\n"
+            'name = "stand-in"\n'
+            f'base_url = "http://127.0.0.1:{port}/v1"\n'
+            'wire_api = "responses"\n'
+            f'env_key = "{self.key_variable}"\n'
+            # The project's own configuration is read only where its user trusts it.
+            # As `agentbox init` says.
+            "[mcp_servers.agentbox]\n"
+            'command = "agentbox"\n'
+            'args = ["mcp"]\n'
+            f"[projects.{json.dumps(str(self.project))}]\n"
+            'trust_level = "trusted"\n', encoding="utf-8")
+        return {}
+
+    def command(self):
+        node, package = self.node(), self.visible(place.MODULES / "@openai")
+        return [str(node), str(package / "codex/bin/codex.js"), "exec",
+                "--dangerously-bypass-approvals-and-sandbox", "go on"], [node, package]
+
+    def call(self, kind, mark):
+        return {"tool": "multi_agent_v1.spawn_agent", "arguments": {
+            "agent_type": kind, "message": f"your mark is {mark}"}}
+
+    def waits(self):
+        return [{"tool": "multi_agent_v1.wait_agent", "arguments": {
+            "targets": [{"result": number, "key": "agent_id"}], "timeout_ms": 60000}}
+                for number in range(len(CHILDREN))]
+
+    def run_scoped(self, scope, command):
+        return {"tool": "mcp__agentbox.run_scoped",
+                "arguments": {"scope": scope, "command": command}}
+
+
+class OpencodeTest(SubagentsTest):
+    agent = "opencode"
+    api = standin.Messages
+    key_variable = "STANDIN_KEY"
+    general = "general"
+
+    def configure(self, port):
+        settings = self.home / ".config/opencode"
+        settings.mkdir(parents=True, exist_ok=True)
+        (settings / "opencode.json").write_text(json.dumps({
+            "permission": "allow",
+            "provider": {"anthropic": {"options": {
+                "baseURL": f"http://127.0.0.1:{port}/v1",
+                "apiKey": f"{{env:{self.key_variable}}}"}}}}), encoding="utf-8")
+        return {"OPENCODE_DISABLE_MODELS_FETCH": "1", "OPENCODE_DISABLE_DEFAULT_PLUGINS": "1"}
+
+    def command(self):
+        program = self.visible(place.MODULES / "opencode-ai/bin/opencode.exe")
+        return [str(program), "run", "--model", "anthropic/claude-sonnet-4-5", "go on"], [program]
+
+    def call(self, kind, mark):
+        return {"tool": "task", "arguments": {
+            "subagent_type": kind, "prompt": f"your mark is {mark}"}}
+
+    def run_scoped(self, scope, command):
+        return {"tool": "agentbox_run_scoped", "arguments": {"scope": scope, "command": command}}
 
 
 del SubagentsTest  # only its subclasses are to run

@@ -13,12 +13,13 @@ A scenario is JSON: {"steps": [STEP...], "final": "text"}; a STEP is one of
     {"write": "/absolute/path", "content": "text"}
     {"tool": "NAME", "arguments": {…}}     (the first of several NAMEs, if that is a list)
     {"together": [STEP...]}                (several tool calls in one turn)
+{"result": N, "key": KEY} as an argument stands for what the answer to step N, a JSON object, has there.
 Below, results(body) is what the program's tools answered so far: one text for each step.
 Which tool of the program does that, and how its arguments are called, is read from the tools that
 the request itself declares, so that a new version of a program needs no change here. A program
 without a tool to read or write files gets a shell command instead.
 
-A conversation whose first message holds a key of "agents" ({"MARK": SCENARIO}) plays that one: what a
+A conversation whose task holds a key of "agents" ({"MARK": SCENARIO}) plays that one: what a
 subagent was told, say.
 
 Which step is next is counted in the conversation that the request carries; nothing is remembered
@@ -96,12 +97,25 @@ def tool_call(tools, step):
     raise ScenarioError(f"unknown step {step}")
 
 
-def next_answer(scenario, tools, done):
-    """What the model says after `done` answers of tools: [(tool name, arguments)…] or a last text."""
+def with_results(value, results):
+    """`value` with what earlier answers said in its place."""
+    if isinstance(value, list):
+        return [with_results(one, results) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"result", "key"}:
+        said = json.loads(results[value["result"]])
+        return (json.loads(said) if isinstance(said, str) else said)[value["key"]]
+    return {key: with_results(one, results) for key, one in value.items()}
+
+
+def next_answer(scenario, tools, results):
+    """What the model says after these answers of tools: [(tool name, arguments)…] or a last text."""
+    done = len(results)
     for step in scenario["steps"]:
         together = step.get("together", [step])
         if done < len(together):
-            return [tool_call(tools, one) for one in together]
+            return [tool_call(tools, with_results(one, results)) for one in together]
         done -= len(together)
     return scenario.get("final", "done")
 
@@ -122,6 +136,11 @@ class Messages:
             for block in message["content"]
             if block.get("type") == "tool_result"
         ]
+
+    @staticmethod
+    def task(body):
+        """What the conversation began with."""
+        return json.dumps(next(iter(body["messages"]), None))
 
     @staticmethod
     def blocks(answer, serial):
@@ -178,16 +197,24 @@ class Responses:
 
     @staticmethod
     def tools(body):
-        return {
-            t["name"]: t.get("parameters", {})
-            for t in body.get("tools", [])
-            if t.get("type") == "function"
-        }
+        found = {}
+        for tool in body.get("tools", []):
+            if tool.get("type") == "function":
+                found[tool["name"]] = tool.get("parameters", {})
+            elif tool.get("type") == "namespace":
+                for part in tool["tools"]:
+                    found[f"{tool['name']}.{part['name']}"] = part.get("parameters", {})
+        return found
 
     @staticmethod
     def results(body):
         items = body["input"] if isinstance(body["input"], list) else []
         return [json.dumps(i["output"]) for i in items if i.get("type") == "function_call_output"]
+
+    @staticmethod
+    def task(body):
+        items = body["input"] if isinstance(body["input"], list) else []
+        return json.dumps([i for i in items if i.get("role") == "user"])
 
     @staticmethod
     def events(body, answer, serial):
@@ -204,7 +231,7 @@ class Responses:
                 "type": "function_call",
                 "id": f"fc_{serial}_{number}",
                 "call_id": f"call_{serial}_{number}",
-                "name": name,
+                **dict(zip(("name", "namespace"), reversed(name.split(".", 1)))),
                 "arguments": json.dumps(arguments),
                 "status": "completed",
             } for number, (name, arguments) in enumerate(answer)]
@@ -253,6 +280,10 @@ class Gemini:
             for part in content.get("parts", [])
             if "functionResponse" in part
         ]
+
+    @staticmethod
+    def task(body):
+        return json.dumps(next(iter(body.get("contents", [])), None))
 
     @staticmethod
     def response(answer):
@@ -332,9 +363,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """What the played model says: a tool call, or text where the request offers no tools (titles,
         summaries, quota checks) or the scenario is through."""
         tools = api.tools(body)
-        opening = json.dumps(next(iter(body.get("messages", [])), None))
+        task = api.task(body)
         for mark, scenario in self.server.scenario.get("agents", {}).items():
-            if mark in opening:
+            if mark in task:
                 break
         else:
             scenario = self.server.scenario
@@ -342,7 +373,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return "ok"
         if not tools:
             return scenario.get("final", "done")
-        return next_answer(scenario, tools, len(api.results(body)))
+        return next_answer(scenario, tools, api.results(body))
 
     def do_GET(self):
         self.keep(b"")
