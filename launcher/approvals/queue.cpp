@@ -105,6 +105,11 @@ std::optional<Decision> Queue::refuse(const Request& request) {
 }
 
 Decision Queue::decide(Request request) {
+  const Asked asked = ask(std::move(request));
+  return asked.decision ? *asked.decision : wait(asked.id);
+}
+
+Queue::Asked Queue::ask(Request request) {
   make_printable(request);
   Pending asked{.id = 0,
                 .request = std::move(request),
@@ -112,10 +117,10 @@ Decision Queue::decide(Request request) {
                 .deadline = Clock::now() + options_.patience};
   const Request& what = asked.request;
   const bool attended = !options_.attended || options_.attended();
-  std::unique_lock lock(mutex_);
+  const std::lock_guard lock(mutex_);
   if (!closed_ && !what.session_key.empty() && granted_.count(what.session_key) != 0) {
     options_.record(asked, Outcome::kGranted, "earlier answer");
-    return {Outcome::kGranted, {}};
+    return {0, Decision{Outcome::kGranted, {}}};
   }
   std::optional<Decision> refused = refuse(what);
   if (!refused && !attended) {
@@ -126,14 +131,20 @@ Decision Queue::decide(Request request) {
   }
   if (refused) {
     options_.record(asked, Outcome::kRefused, {});
-    return *refused;
+    return {0, refused};
   }
   asked.id = ++next_;
   options_.record(asked, Outcome::kAsked, {});
   const std::uint64_t id = asked.id;
-  const auto deadline = asked.deadline;
-  Waiting& mine = waiting_.emplace(id, Waiting{std::move(asked), std::nullopt}).first->second;
+  waiting_.emplace(id, Waiting{std::move(asked), std::nullopt});
   tell();
+  return {id, std::nullopt};
+}
+
+Decision Queue::wait(std::uint64_t id) {
+  std::unique_lock lock(mutex_);
+  Waiting& mine = waiting_.at(id);
+  const auto deadline = mine.pending.deadline;
   // The map's entries stay where they are, and only this removes this one.
   answered_.wait_until(lock, deadline, [&] { return mine.answer.has_value(); });
   const struct Removal {
@@ -191,12 +202,12 @@ bool Queue::answer(std::uint64_t id, bool yes, const std::string& actor) {
   return true;
 }
 
-void Queue::withdraw(const std::string& box) {
+void Queue::withdraw(std::uint64_t id) {
   const std::lock_guard lock(mutex_);
-  for (auto& [id, waiting] : waiting_) {
-    if (!waiting.answer && waiting.pending.request.box == box) {
-      settle(waiting, Outcome::kWithdrawn, {});
-    }
+  const auto found = waiting_.find(id);
+  if (found != waiting_.end() && !found->second.answer) {
+    settle(found->second, Outcome::kWithdrawn, {});
+    tell();
   }
   answered_.notify_all();
 }

@@ -76,15 +76,23 @@ class Queue {
   // Throws base::SystemError.
   explicit Queue(Options options);
 
-  // Waits for the answer; time-out is a no.
+  // What became of a request at once: `decision`, or it waits under this number.
+  struct Asked {
+    std::uint64_t id = 0;
+    std::optional<Decision> decision;
+  };
+  Asked ask(Request request);
+  // Waits for the answer to a request that waits, once for each; time-out is a no.
+  Decision wait(std::uint64_t id);
+  // Both.
   Decision decide(Request request);
 
   // What waits, the oldest first.
   std::vector<Pending> pending() const;
   // False: no such request waits (any more). `actor` is who answers, for the record.
   bool answer(std::uint64_t id, bool yes, const std::string& actor);
-  // The box has ended: nothing that it asked for is granted any more.
-  void withdraw(const std::string& box);
+  // Nobody wants that answer any more: it is not granted, and not shown.
+  void withdraw(std::uint64_t id);
   // The session ends: whoever waits, and whoever asks from now on, is told no.
   void close();
 

@@ -34,17 +34,31 @@ std::string age(std::int64_t since) {
 }
 
 // A box, then those it started.
-void print(const json& boxes, const std::string& parent, std::size_t depth) {
-  for (const json& box : boxes) {
-    if (box.at("parent") != parent) {
-      continue;
+void print(const json& boxes, const json& box, std::size_t depth) {
+  const int pid = box.at("pid");
+  std::printf("%*s%s  %-12s %8s %6s  %s\n", static_cast<int>(2 + 2 * depth), "",
+              box.at("box").get<std::string>().c_str(),
+              base::printable(box.at("scope").get<std::string>()).c_str(),
+              pid < 0 ? "starting" : std::to_string(pid).c_str(), age(box.at("since")).c_str(),
+              base::printable(box.at("command").get<std::string>()).c_str());
+  for (const json& other : boxes) {
+    if (other.at("parent") == box.at("box")) {
+      print(boxes, other, depth + 1);
     }
-    const std::string id = box.at("box");
-    std::printf("%*s%s  %-12s %8d %6s  %s\n", static_cast<int>(2 + 2 * depth), "", id.c_str(),
-                base::printable(box.at("scope").get<std::string>()).c_str(),
-                box.at("pid").get<int>(), age(box.at("since")).c_str(),
-                base::printable(box.at("command").get<std::string>()).c_str());
-    print(boxes, id, depth + 1);
+  }
+}
+
+// A detached box may have outlived the one that started it.
+bool has_parent(const json& boxes, const json& box) {
+  return std::any_of(boxes.begin(), boxes.end(),
+                     [&](const json& other) { return other.at("box") == box.at("parent"); });
+}
+
+void print(const json& boxes) {
+  for (const json& box : boxes) {
+    if (!has_parent(boxes, box)) {
+      print(boxes, box, 0);
+    }
   }
 }
 
@@ -54,7 +68,8 @@ int ps(const Arguments& arguments) {
   bool as_json = false;
   po::options_description options("Options");
   options.add_options()("json", po::bool_switch(&as_json),
-                        "print one JSON array; `since` is in seconds since the epoch");
+                        "print one JSON array; `since` is in seconds since the epoch, `pid` -1 "
+                        "while a box starts");
   if (!parse_options(kUsage, options, {}, {}, arguments)) {
     return 0;
   }
@@ -71,7 +86,7 @@ int ps(const Arguments& arguments) {
   }
   for (const json& one : all) {
     std::printf("session %s\n", one.at("session").get<std::string>().c_str());
-    print(one.at("boxes"), "", 0);
+    print(one.at("boxes"));
   }
   if (all.empty()) {
     std::fputs("agentbox: no session runs\n", stderr);

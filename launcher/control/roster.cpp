@@ -41,6 +41,11 @@ Roster::Place::~Place() {
   }
 }
 
+void Roster::Place::runs(base::UniqueFd process) {
+  const std::lock_guard lock(roster_->mutex_);
+  roster_->members_.at(number_).process = std::move(process);
+}
+
 Roster::Place Roster::enter(Member member) {
   const std::lock_guard lock(mutex_);
   members_.emplace(++next_, std::move(member));
@@ -61,8 +66,9 @@ json Roster::list() const {
     boxes.push_back({{"box", member.box},
                      {"parent", member.parent},
                      {"scope", member.scope},
+                     {"chain", member.chain},
                      {"command", member.command},
-                     {"pid", number_of(member.process)},
+                     {"pid", member.process ? number_of(member.process) : -1},
                      {"since", since.count()}});
   }
   return {{"boxes", std::move(boxes)}};
@@ -79,9 +85,13 @@ json Roster::kill(const json& params) const {
     if (box != params.end() && *box != member.box) {
       continue;
     }
-    if (::syscall(SYS_pidfd_send_signal, member.process.get(), SIGKILL, nullptr, 0) < 0 &&
+    if (member.process &&
+        ::syscall(SYS_pidfd_send_signal, member.process.get(), SIGKILL, nullptr, 0) < 0 &&
         errno != ESRCH) {
       throw base::SystemError("kill box", member.box, errno);
+    }
+    if (member.end) {
+      member.end();
     }
     killed.push_back(member.box);
   }

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -16,10 +17,11 @@ namespace agentbox::control {
 
 struct Member {
   std::string box, parent;  // ids; `parent` is empty for the session's first box
-  std::string scope;
+  std::string scope, chain;
   std::string command;  // argv[0]
   std::chrono::system_clock::time_point since = std::chrono::system_clock::now();
-  base::UniqueFd process;  // pidfd of the box's first process
+  base::UniqueFd process;     // pidfd of the box's first process; none while it starts
+  std::function<void()> end;  // how to end it besides; called on the serving thread
 };
 
 // Thread-safe.
@@ -33,6 +35,8 @@ class Roster {
       other.roster_ = nullptr;
     }
     ~Place();
+    // The box has its first process.
+    void runs(base::UniqueFd process);
     Place& operator=(Place&&) = delete;
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
@@ -44,10 +48,11 @@ class Roster {
 
   [[nodiscard]] Place enter(Member member);
 
-  // "ps" gives {"boxes": [{box, parent, scope, command, pid, since}]}, oldest first, `since` in
-  // seconds since the epoch. "kill" takes {"box": ID} or nothing for all of them, sends SIGKILL to
-  // the first process of each, with which a PID namespace ends, and gives {"killed": [ID…]}. The
-  // handlers keep a reference to this.
+  // "ps" gives {"boxes": [{box, parent, scope, chain, command, pid, since}]}, oldest first,
+  // `since` in seconds since the epoch, `pid` -1 before and after the box's life. "kill" takes
+  // {"box": ID} or nothing for all of them, sends SIGKILL to the first process of each, with which
+  // a PID namespace ends, calls its `end`, and gives {"killed": [ID…]}. The handlers keep a
+  // reference to this.
   Handlers handlers();
 
  private:

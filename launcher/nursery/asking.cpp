@@ -27,4 +27,9 @@ base::UniqueFd ask(int nursery, const broker::SpawnRequest& request, broker::Std
   return ours;
 }
 
+void announce(int nursery, int process) {
+  const nlohmann::json text = {{kRunning, true}};
+  base::check(base::send_passing(nursery, text.dump(), {&process, 1}), "tell", "the nursery");
+}
+
 }  // namespace agentbox::nursery

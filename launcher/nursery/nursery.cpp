@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "launcher/nursery/server.h"
+#include "launcher/nursery/settling.h"
 
 namespace agentbox::nursery {
 
@@ -43,28 +44,28 @@ bool may_spawn(const policy::Policy& policy, const std::string& scope) {
 
 Nursery::Nursery(Nursery&& other) noexcept
     : socket_(std::move(other.socket_)),
-      approvals_(std::move(other.approvals_)),
+      liaison_(std::move(other.liaison_)),
       process_(std::exchange(other.process_, -1)) {}
 
 Nursery Nursery::start(const Config& config) {
   auto [ours, theirs] = make_pair();
-  auto [approvals, questions] = make_pair();
+  auto [liaison, supervisor] = make_pair();
   std::fflush(nullptr);
-  const pid_t supervisor = ::getpid();
+  const pid_t parent = ::getpid();
   const auto process = static_cast<pid_t>(base::check(::fork(), "start", "the nursery"));
   if (process == 0) {
     try {
       hold_null();
-      base::UniqueFd* const kept[] = {&theirs, &questions};
-      settle_in(supervisor, kept);
-      serve(config, std::move(theirs), std::move(questions));
+      base::UniqueFd* const kept[] = {&theirs, &supervisor};
+      settle_in(parent, kept);
+      serve(config, std::move(theirs), std::move(supervisor));
       ::_exit(0);
     } catch (const std::exception&) {
       // Its end is what the others see, and none of its boxes outlives it.
       ::_exit(static_cast<int>(base::Status::kFailed));
     }
   }
-  return Nursery(std::move(ours), std::move(approvals), process);
+  return Nursery(std::move(ours), std::move(liaison), process);
 }
 
 Nursery::~Nursery() {
@@ -72,7 +73,7 @@ Nursery::~Nursery() {
     return;
   }
   socket_.reset();
-  approvals_.reset();
+  liaison_.reset();
   while (::waitpid(process_, nullptr, 0) < 0 && errno == EINTR) {
   }
 }

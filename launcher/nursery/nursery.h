@@ -50,15 +50,14 @@ class Nursery {
   // To ask for siblings of the first box; see ask().
   int socket() const { return socket_.get(); }
 
-  // Where it asks for the user's approval: {id, box, chain, scope, reason, rule, command, secrets,
-  // hosts, session} in one message, answered by {id, granted, reason}.
-  int approvals() const { return approvals_.get(); }
+  // Where it asks for the user's approval and tells which boxes there are (supervisor_line.h).
+  int liaison() const { return liaison_.get(); }
 
  private:
-  Nursery(base::UniqueFd socket, base::UniqueFd approvals, pid_t process)
-      : socket_(std::move(socket)), approvals_(std::move(approvals)), process_(process) {}
+  Nursery(base::UniqueFd socket, base::UniqueFd liaison, pid_t process)
+      : socket_(std::move(socket)), liaison_(std::move(liaison)), process_(process) {}
 
-  base::UniqueFd socket_, approvals_;
+  base::UniqueFd socket_, liaison_;
   pid_t process_;
 };
 

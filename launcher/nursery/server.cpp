@@ -1,9 +1,7 @@
 #include "launcher/nursery/server.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -16,15 +14,17 @@
 #include <exception>
 #include <list>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "audit/id.h"
-#include "audit/log.h"
-#include "base/directories.h"
 #include "base/error.h"
 #include "base/passing.h"
-#include "launcher/nursery/admission.h"
-#include "launcher/nursery/questions.h"
+#include "launcher/nursery/asking.h"
+#include "launcher/nursery/ledger.h"
+#include "launcher/nursery/member.h"
+#include "launcher/nursery/settling.h"
+#include "launcher/nursery/supervisor_line.h"
 
 namespace agentbox::nursery {
 
@@ -34,19 +34,6 @@ using nlohmann::json;
 
 // For a runner to end its box in order: the output's last bytes, what it has opened elsewhere.
 constexpr std::chrono::seconds kPatience{15};
-constexpr int kFirst = 3;  // descriptors of a settled process
-
-// One box, and the process that runs it.
-struct Member {
-  Parent identity;
-  std::string parent;  // its parent's box; empty for the first one
-  std::string command, rule, decision;
-  bool detached = false;
-  base::UniqueFd socket;   // over which it asks
-  base::UniqueFd process;  // pidfd of its runner; none for the first box
-  pid_t pid = -1;
-  std::optional<Clock::time_point> killed_at;  // it has been told to end, and has so long to do it
-};
 
 void tell(int link, const json& message) {
   // A caller that is gone needs no answer.
@@ -56,11 +43,11 @@ void tell(int link, const json& message) {
 
 class Server {
  public:
-  Server(const Config& config, base::UniqueFd first, base::UniqueFd approvals)
+  Server(const Config& config, base::UniqueFd first, base::UniqueFd supervisor)
       : config_(config),
         admission_(config.policy),
-        log_(base::state_directory() + "/audit"),
-        questions_(std::move(approvals)) {
+        ledger_(config),
+        supervisor_(std::move(supervisor)) {
     Member& root = members_.emplace_back();
     root.identity = {.box = config.box, .scope = config.scope, .chain = config.scope, .depth = 0};
     root.socket = std::move(first);
@@ -76,23 +63,22 @@ class Server {
   void refuse(const Member& parent, const broker::SpawnRequest& request, int link,
               const Refused& refused);
   // Whether the user is asked first, and `held` waits for the answer.
-  bool ask_user(const Member& parent, Questions::Held& held);
-  void hear_user();
-  void start(const Member& parent, Questions::Held held, const char* decision);
+  bool ask_user(const Member& parent, SupervisorLine::Held& held);
+  void hear_supervisor();
+  void take(SupervisorLine::Answer answer);
+  void take(const SupervisorLine::Kill& kill);
+  void start(const Member& parent, SupervisorLine::Held held, const char* decision);
   [[noreturn]] void run(const Member& member, broker::SpawnRequest request, pid_t nursery,
                         std::array<base::UniqueFd*, 2> kept, std::vector<base::UniqueFd> stdio);
-  json receipt(const Member& member) const;
-  json hosts(const policy::Scope& scope) const;
   void end(Member& member);
   void bury(Member& member);
   int remaining() const;
-  void record(const Member& member, const char* outcome, const std::string& reason);
   std::size_t running() const { return members_.size() - (members_.front().pid < 0 ? 1 : 0); }
 
   const Config& config_;
   Admission admission_;
-  audit::Log log_;
-  Questions questions_;
+  Ledger ledger_;
+  SupervisorLine supervisor_;
   std::list<Member> members_;  // the first box first
   bool over_ = false;          // the session has ended
 };
@@ -106,18 +92,28 @@ void Server::run() {
       polled.push_back({member.process.get(), POLLIN, 0});
       of.push_back(&member);
     }
-    polled.push_back({questions_.socket(), POLLIN, 0});
+    polled.push_back({supervisor_.socket(), POLLIN, 0});
+    for (int link : supervisor_.links()) {
+      polled.push_back({link, POLLRDHUP, 0});
+    }
     const int count = ::poll(polled.data(), polled.size(), remaining());
     if (count < 0 && errno != EINTR) {
       base::check(-1, "wait for", "the boxes");
+    }
+    const std::size_t line = 2 * of.size();
+    // First, while the numbers are theirs.
+    for (std::size_t i = line + 1; i < polled.size() && count > 0; ++i) {
+      if (polled[i].revents != 0) {
+        supervisor_.withdraw(polled[i].fd);
+      }
     }
     for (std::size_t i = 0; i < of.size() && count > 0; ++i) {
       if (polled[2 * i].revents != 0) {
         listen(*of[i]);
       }
     }
-    if (count > 0 && polled.back().revents != 0) {
-      hear_user();
+    if (count > 0 && polled[line].revents != 0) {
+      hear_supervisor();
     }
     for (std::size_t i = 0; i < of.size() && count > 0; ++i) {
       if (polled[2 * i + 1].revents != 0) {
@@ -169,11 +165,16 @@ void Server::listen(Member& member) {
 
 void Server::consider(const Member& parent, const std::string& text,
                       std::vector<base::UniqueFd> descriptors) {
-  std::string problem;
-  auto request = broker::read_spawn_request(json::parse(text, nullptr, false), problem);
   if (descriptors.empty()) {
     return;
   }
+  const json said = json::parse(text, nullptr, false);
+  if (said.is_object() && said.contains(kRunning)) {
+    supervisor_.tell({{"running", parent.identity.box}}, descriptors.front().get());
+    return;
+  }
+  std::string problem;
+  auto request = broker::read_spawn_request(said, problem);
   base::UniqueFd link = std::move(descriptors.front());
   descriptors.erase(descriptors.begin());
   if (!request || descriptors.size() != (request->detach ? 0 : 3)) {
@@ -184,8 +185,8 @@ void Server::consider(const Member& parent, const std::string& text,
     refuse(parent, *request, link.get(), *refused);
     return;
   }
-  Questions::Held held{parent.identity.box, std::move(*request), std::move(link),
-                       std::move(descriptors)};
+  SupervisorLine::Held held{parent.identity.box, std::move(*request), std::move(link),
+                            std::move(descriptors)};
   const auto approve = config_.policy.scopes.at(held.request.scope).approve;
   if (approve.value_or(policy::Approve::kNever) == policy::Approve::kNever) {
     start(parent, std::move(held), "allowed by the policy");
@@ -202,52 +203,45 @@ void Server::refuse(const Member& parent, const broker::SpawnRequest& request, i
               {"code", refused.code},
               {"message", refused.message},
               {"hint", refused.hint}});
-  Member none;
-  none.identity = {.box = {},
-                   .scope = request.scope,
-                   .chain = parent.identity.chain + "/" + request.scope,
-                   .depth = 0};
-  none.parent = parent.identity.box;
-  none.command = request.arguments.front();
-  record(none, "refused", refused.message);
+  ledger_.record_refusal(parent, request, refused.message);
 }
 
-bool Server::ask_user(const Member& parent, Questions::Held& held) {
-  const policy::Scope& scope = config_.policy.scopes.at(held.request.scope);
+bool Server::ask_user(const Member& parent, SupervisorLine::Held& held) {
   const int link = held.link.get();
-  if (!questions_.ask({{"box", parent.identity.box},
-                       {"chain", parent.identity.chain},
-                       {"scope", scope.name},
-                       {"reason", held.request.reason},
-                       {"rule", scope.place.text()},
-                       {"command", held.request.arguments},
-                       {"secrets", scope.secrets},
-                       {"hosts", hosts(scope)},
-                       {"session", scope.approve == policy::Approve::kSession}},
-                      held)) {
+  if (!supervisor_.ask(ledger_.question(parent, held.request), held)) {
     return false;
   }
   tell(link, {{"event", "waiting"}, {"message", "for the user's approval"}});
   return true;
 }
 
-void Server::hear_user() {
-  std::optional<Questions::Answer> answer = questions_.next();
-  if (!answer) {
-    return;
+void Server::hear_supervisor() {
+  if (auto heard = supervisor_.next()) {
+    std::visit([this](auto& what) { take(std::move(what)); }, *heard);
   }
+}
+
+void Server::take(const SupervisorLine::Kill& kill) {
+  for (Member& member : members_) {
+    if (member.identity.box == kill.box) {
+      end(member);
+    }
+  }
+}
+
+void Server::take(SupervisorLine::Answer answer) {
   const auto parent = std::find_if(members_.begin(), members_.end(), [&](const Member& member) {
-    return member.identity.box == answer->held.box;
+    return member.identity.box == answer.held.box;
   });
   if (parent == members_.end() || over_ || parent->killed_at) {
     return;  // who asked is gone, and so is the link's other end
   }
-  if (!answer->granted) {
-    refuse(*parent, answer->held.request, answer->held.link.get(), {"denied", answer->reason, ""});
+  if (!answer.granted) {
+    refuse(*parent, answer.held.request, answer.held.link.get(), {"denied", answer.reason, ""});
   } else if (const auto full = admission_.full(running())) {
-    refuse(*parent, answer->held.request, answer->held.link.get(), *full);
+    refuse(*parent, answer.held.request, answer.held.link.get(), *full);
   } else {
-    start(*parent, std::move(answer->held), "allowed by the user");
+    start(*parent, std::move(answer.held), "allowed by the user");
   }
 }
 
@@ -258,29 +252,7 @@ std::optional<Refused> Server::judge(const Member& parent, const broker::SpawnRe
   return admission_.judge(parent.identity, request, running(), Clock::now());
 }
 
-json Server::hosts(const policy::Scope& scope) const {
-  json hosts = json::array();
-  for (const policy::Pattern& host : scope.network ? *scope.network : config_.policy.network) {
-    hosts.push_back(host.text);
-  }
-  return hosts;
-}
-
-json Server::receipt(const Member& member) const {
-  const policy::Scope& scope = config_.policy.scopes.at(member.identity.scope);
-  return {{"session", config_.session},
-          {"parent", member.parent},
-          {"child", member.identity.box},
-          {"scope", member.identity.scope},
-          {"chain", member.identity.chain},
-          {"policy", config_.policy.hash},
-          {"rule", member.rule},
-          {"decision", member.decision},
-          {"secrets", scope.secrets},
-          {"network", hosts(scope)}};
-}
-
-void Server::start(const Member& parent, Questions::Held held, const char* decision) {
+void Server::start(const Member& parent, SupervisorLine::Held held, const char* decision) {
   broker::SpawnRequest& request = held.request;
   base::UniqueFd& link = held.link;
   Member member;
@@ -294,21 +266,21 @@ void Server::start(const Member& parent, Questions::Held held, const char* decis
   member.rule = admission_.rule(parent.identity, request.scope);
   member.detached = request.detach;
   // On the log before it is there.
-  record(member, "started", request.reason);
+  ledger_.record(member, "started", request.reason);
 
-  int ends[2];
-  base::check(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), "create",
-              "a socket pair");
+  int ends[2] = {-1, -1};
+  const bool paired = ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0;
   member.socket.reset(ends[0]);
   base::UniqueFd theirs(ends[1]);
   const pid_t nursery = ::getpid();
   std::fflush(nullptr);
-  member.pid = ::fork();
+  member.pid = paired ? ::fork() : -1;
   if (member.pid < 0) {
+    const std::string problem = base::SystemError("start", "a runner", errno).what();
     tell(link.get(), {{"event", "refused"},
                       {"code", "failed"},
                       {"message", "the machine has no room for another process"}});
-    record(member, "failed", "fork");
+    ledger_.record(member, "failed", problem);
     return;
   }
   if (member.pid == 0) {
@@ -321,6 +293,11 @@ void Server::start(const Member& parent, Questions::Held held, const char* decis
     ::waitpid(member.pid, nullptr, 0);
     throw base::SystemError("follow", "a runner", error);
   }
+  supervisor_.tell({{"entered", member.identity.box},
+                    {"parent", member.parent},
+                    {"scope", member.identity.scope},
+                    {"chain", member.identity.chain},
+                    {"command", member.command}});
   members_.push_back(std::move(member));
 }
 
@@ -338,7 +315,7 @@ void Server::run(const Member& member, broker::SpawnRequest request, pid_t nurse
     order.box = member.identity.box;
     order.parent = member.parent;
     order.chain = member.identity.chain;
-    order.receipt = receipt(member);
+    order.receipt = ledger_.receipt(member);
     order.link = std::move(*kept[0]);
     order.nursery = std::move(*kept[1]);
     ::_exit(config_.run(std::move(order)));
@@ -361,10 +338,11 @@ void Server::bury(Member& member) {
   if (::waitpid(member.pid, &status, 0) != member.pid) {
     base::check(-1, "wait for", "a runner");
   }
-  record(member, "ended",
-         WIFEXITED(status)
-             ? "exit status " + std::to_string(WEXITSTATUS(status))
-             : "its supervisor was killed by signal " + std::to_string(WTERMSIG(status)));
+  ledger_.record(member, "ended",
+                 WIFEXITED(status)
+                     ? "exit status " + std::to_string(WEXITSTATUS(status))
+                     : "its supervisor was killed by signal " + std::to_string(WTERMSIG(status)));
+  supervisor_.tell({{"left", member.identity.box}});
   for (Member& other : members_) {
     if (other.parent == member.identity.box && !other.detached) {
       end(other);
@@ -373,50 +351,10 @@ void Server::bury(Member& member) {
   members_.remove_if([&](const Member& other) { return &other == &member; });
 }
 
-void Server::record(const Member& member, const char* outcome, const std::string& reason) {
-  audit::Record record;
-  record.event = "spawn";
-  record.session = config_.session;
-  record.box = member.identity.box;
-  record.parent = member.parent;
-  record.scope = member.identity.scope;
-  record.chain = member.identity.chain;
-  record.command = member.command;
-  record.rule = member.rule;
-  record.actor = config_.actor;
-  record.policy = config_.policy.hash;
-  record.outcome = outcome;
-  record.reason = reason;
-  log_.append(record);
-}
-
 }  // namespace
 
-void settle_in(pid_t parent, std::span<base::UniqueFd* const> kept) {
-  base::check(::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0), "prctl", "PR_SET_PDEATHSIG");
-  if (::getppid() != parent) {
-    ::_exit(0);  // it died before that
-  }
-  // No signal of the user's terminal, and no terminal that a later open(2) could make its own.
-  base::check(::setsid(), "start", "a session");
-  const int after = kFirst + static_cast<int>(kept.size());
-  for (base::UniqueFd* one : kept) {
-    const int copy = static_cast<int>(
-        base::check(::fcntl(one->get(), F_DUPFD_CLOEXEC, after), "duplicate", "a descriptor"));
-    // Its number is another's place, or is closed below.
-    [[maybe_unused]] const int old = one->release();
-    one->reset(copy);
-  }
-  int number = kFirst;
-  for (base::UniqueFd* one : kept) {
-    base::check(::dup3(one->release(), number, O_CLOEXEC), "duplicate", "a descriptor");
-    one->reset(number++);
-  }
-  base::check(::close_range(static_cast<unsigned>(after), ~0U, 0), "close", "descriptors");
-}
-
-void serve(const Config& config, base::UniqueFd first, base::UniqueFd approvals) {
-  Server(config, std::move(first), std::move(approvals)).run();
+void serve(const Config& config, base::UniqueFd first, base::UniqueFd supervisor) {
+  Server(config, std::move(first), std::move(supervisor)).run();
 }
 
 }  // namespace agentbox::nursery

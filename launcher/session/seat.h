@@ -12,7 +12,7 @@ namespace agentbox::session {
 struct Seat {
   Place place;
   int nursery = -1;          // to ask for siblings (nursery::ask); -1: it may have none
-  int approvals = -1;        // where the nursery asks for the user's approval; the first box's
+  int liaison = -1;          // the nursery's line to the supervisor (Liaison); the first box's
   Caller* caller = nullptr;  // none: the user at the standard streams
   bool terminal = false;     // the command gets a PTY, of this size if there is a caller:
   std::uint16_t rows = 0, columns = 0;

@@ -22,13 +22,14 @@
 #include "launcher/control/directory.h"
 #include "launcher/control/roster.h"
 #include "launcher/control/server.h"
+#include "launcher/nursery/asking.h"
 #include "launcher/session/approvals.h"
-#include "launcher/session/approver.h"
 #include "launcher/session/desk.h"
 #include "launcher/session/environment.h"
 #include "launcher/session/history.h"
 #include "launcher/session/late_secrets.h"
 #include "launcher/session/leases.h"
+#include "launcher/session/liaison.h"
 #include "launcher/session/mask_keeper.h"
 #include "launcher/session/own_program.h"
 #include "launcher/session/paths.h"
@@ -329,18 +330,22 @@ int drive(const RunRequest& request, const Prepared& prepared, const Seat& seat,
     place.emplace(roster.enter({.box = common.box,
                                 .parent = {},
                                 .scope = common.scope,
+                                .chain = common.scope,
                                 .command = request.command.front(),
-                                .process = box.process()}));
+                                .process = box.process(),
+                                .end = {}}));
   } else if (seat.caller->gone()) {
     throw Error(Status::kFailed, "the box that asked for this one has ended");
+  } else {
+    nursery::announce(seat.nursery, box.process().get());
   }
   const LateSecrets::Delivery delivery = open_late(late, masks, world, handles);
-  std::optional<Approver> approver;
+  std::optional<Liaison> liaison;
   {
     const SignalsBlocked blocked;
     rotation.start(released);
-    if (seat.approvals >= 0) {
-      approver.emplace(seat.approvals, approvals.queue());
+    if (seat.liaison >= 0) {
+      liaison.emplace(seat.liaison, approvals.queue(), roster);
     }
   }
   box.launch(launch);
@@ -357,7 +362,7 @@ int drive(const RunRequest& request, const Prepared& prepared, const Seat& seat,
   const bool ask = seat.caller == nullptr && asks(prepared.policy);
   const int status =
       terminal::relay(streams(handles, request), process, masks.set(), ask ? &approvals : nullptr);
-  approver.reset();
+  liaison.reset();
   approvals.queue().close();
   box.kill();
   world.settle();
@@ -472,7 +477,7 @@ int run(const RunRequest& request) {
   const std::optional<nursery::Nursery> nursery = start_nursery(request, prepared, seat.place);
   if (nursery) {
     seat.nursery = nursery->socket();
-    seat.approvals = nursery->approvals();
+    seat.liaison = nursery->liaison();
   }
   return run_seated(request, prepared, seat);
 }

@@ -143,11 +143,7 @@ class SpawnTest(SessionTest):
             "agentbox spawn --scope careful --reason 'release 1.4' -- sh -c 'echo =$DATABASE_URL='; "
             "echo status $?; done")
         self.wait_until((self.project / "ready").exists, "the box does not start")
-        follower = subprocess.Popen(
-            [AGENTBOX, "approve", "--follow"], cwd=self.project, env=self.environment,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(lambda: (follower.kill(), follower.wait()))
-        time.sleep(1.5)  # it asks each half second, and is there for five after that
+        self.addCleanup(self.follow())
         (self.project / "go").touch()
         for answer in ([], ["--deny"]):
             request = self.pending()
@@ -168,11 +164,101 @@ class SpawnTest(SessionTest):
         waiting = []
 
         def asked():
-            waiting[:] = json.loads(self.agentbox("approve", "--json").stdout)
+            waiting[:] = self.waiting()
             return waiting
 
         self.wait_until(asked, "nothing waits for an approval")
         return waiting[0]
+
+    def test_a_request_is_withdrawn_with_who_asked(self):
+        self.write_policy(nested={"spawn": ["tests", "careful"]})
+        session = self.start(
+            "touch ready; while [ ! -e go ]; do sleep 0.05; done; "
+            "agentbox spawn --scope careful -- true & p=$!; "
+            "agentbox spawn --scope nested -- agentbox spawn --scope careful -- true & q=$!; "
+            "while [ ! -e no ]; do sleep 0.05; done; kill -9 $p $q; "
+            "touch gone; while [ ! -e end ]; do sleep 0.05; done")
+        self.wait_until((self.project / "ready").exists, "the box does not start")
+        self.addCleanup(self.follow())
+        (self.project / "go").touch()
+        self.wait_until(lambda: len(self.waiting()) == 2, "not both ask")
+        requests = self.waiting()
+        self.assertEqual({r["chain"] for r in requests}, {"main", "main/nested"})
+        (self.project / "no").touch()
+        self.wait_until(lambda: not self.waiting(), "a request outlives who asked")
+        for request in requests:
+            self.assertNotEqual(self.agentbox("approve", str(request["id"])).returncode, 0)
+        (self.project / "end").touch()
+        session.communicate(timeout=60)
+        approvals = [r for r in self.records() if r["event"] == "approve"]
+        self.assertEqual(sorted(r["outcome"] for r in approvals),
+                         ["asked", "asked", "withdrawn", "withdrawn"])
+        self.assertEqual([r for r in self.records() if r["event"] == "resolve"], [])
+        self.verify()
+
+    def follow(self):
+        follower = subprocess.Popen(
+            [AGENTBOX, "approve", "--follow"], cwd=self.project, env=self.environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(1.5)  # it asks each half second, and is there for five after that
+        return lambda: (follower.kill(), follower.wait())
+
+    def waiting(self):
+        return json.loads(self.agentbox("approve", "--json").stdout)
+
+    def boxes(self):
+        return [box for session in json.loads(self.agentbox("ps", "--json").stdout)
+                for box in session["boxes"]]
+
+    def test_ps_and_kill_know_the_siblings(self):
+        session = self.start(
+            "(agentbox spawn --scope tests -- sh -c 'touch one; sleep 1000'; echo $? >killed; "
+            "while [ ! -e end ]; do sleep 0.05; done) & "
+            "agentbox spawn --scope nested -- agentbox spawn --scope tests -- "
+            "sh -c 'touch two; sleep 1000' & p=$!; wait $p; echo $? >both; wait")
+        self.wait_until(lambda: (self.project / "one").exists() and
+                        (self.project / "two").exists(), "the children do not start")
+        boxes = {(box["chain"], box["command"]): box for box in self.boxes()}
+        self.assertEqual(sorted(boxes), [
+            ("main", "sh"), ("main/nested", "agentbox"), ("main/nested/tests", "sh"),
+            ("main/tests", "sh")])
+        main, nested = boxes["main", "sh"], boxes["main/nested", "agentbox"]
+        alone, below = boxes["main/tests", "sh"], boxes["main/nested/tests", "sh"]
+        self.assertEqual([main["parent"], nested["parent"], alone["parent"], below["parent"]],
+                         ["", main["box"], main["box"], nested["box"]])
+        for box in boxes.values():
+            with open(f"/proc/{box['pid']}/status") as status:
+                self.assertIn(f"\nNSpid:\t{box['pid']}\t1\n", status.read())
+        lines = self.agentbox("ps").stdout.decode().splitlines()
+        indent = {line.split()[0]: len(line) - len(line.lstrip()) for line in lines[1:]}
+        self.assertEqual([indent[box["box"]] for box in (main, alone, nested, below)],
+                         [2, 4, 4, 6])
+        self.assertEqual(self.agentbox("kill", alone["box"]).returncode, 0)
+        self.wait_until((self.project / "killed").exists, "the box was not killed")
+        self.wait_until(lambda: len(self.boxes()) == 3, "it is still listed")
+        self.assertEqual({box["box"] for box in self.boxes()},
+                         {main["box"], nested["box"], below["box"]})
+        # With it goes what it has started, and the session goes on.
+        self.assertEqual(self.agentbox("kill", nested["box"]).returncode, 0)
+        self.wait_until(lambda: [box["box"] for box in self.boxes()] == [main["box"]],
+                        "a child outlives its parent")
+        self.assertIsNone(session.poll())
+        (self.project / "end").touch()
+        session.communicate(timeout=60)
+        self.assertEqual((self.project / "killed").read_text(), "137\n")
+        self.assertEqual((self.project / "both").read_text(), "137\n")
+        self.verify()
+
+    def test_kill_of_a_session_ends_its_siblings(self):
+        token = f"agentbox-session-{os.getpid()}"
+        session = self.start(
+            f"agentbox spawn --scope tests -- sh -c 'touch up; sleep 1000 # {token}'")
+        self.wait_until((self.project / "up").exists, "the child does not start")
+        self.assertTrue(alive(token))
+        [one] = json.loads(self.agentbox("ps", "--json").stdout)
+        self.assertEqual(self.agentbox("kill", one["session"]).returncode, 0)
+        self.assertEqual(session.wait(60), 137)
+        self.assertFalse(alive(token))
 
     def test_a_child_starts_its_own(self):
         out = self.box("agentbox spawn --scope nested -- agentbox spawn --scope tests --json -- "

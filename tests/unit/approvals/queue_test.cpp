@@ -146,7 +146,12 @@ TEST_F(QueueTest, AFloodWaitsNeitherInMemoryNorBeforeTheUser) {
   }
   waiting(Queue::kMostWaiting);
   EXPECT_EQ(queue_.decide(request("more", "another")).outcome, Outcome::kRefused);
-  queue_.withdraw("b1");
+  for (const Pending& pending : queue_.pending()) {
+    if (pending.request.box == "b1") {
+      queue_.withdraw(pending.id);
+      EXPECT_FALSE(queue_.answer(pending.id, true, "ann"));
+    }
+  }
   const auto rest = waiting(Queue::kMostWaiting - Queue::kMostOfOneBox);
   queue_.close();
   for (auto& one : all) {

@@ -173,14 +173,21 @@ TEST(RosterTest, ListsAndKillsTheBoxesThatAreIn) {
   const Sleeper second;
   Roster roster;
   const Handlers handlers = roster.handlers();
-  const auto one = roster.enter(
-      {.box = "b1", .parent = {}, .scope = "main", .command = "sh", .process = first.descriptor()});
+  const auto one = roster.enter({.box = "b1",
+                                 .parent = {},
+                                 .scope = "main",
+                                 .chain = "main",
+                                 .command = "sh",
+                                 .process = first.descriptor(),
+                                 .end = {}});
   {
     const auto two = roster.enter({.box = "b2",
                                    .parent = "b1",
                                    .scope = "tests",
+                                   .chain = "main/tests",
                                    .command = "npm",
-                                   .process = second.descriptor()});
+                                   .process = second.descriptor(),
+                                   .end = {}});
     const json boxes = handlers.at("ps")(json::object()).at("boxes");
     ASSERT_EQ(boxes.size(), 2U);
     EXPECT_EQ(boxes[0].at("box"), "b1");
@@ -198,6 +205,28 @@ TEST(RosterTest, ListsAndKillsTheBoxesThatAreIn) {
   EXPECT_THROW(handlers.at("kill")({{"box", 2}}), Refusal);
   EXPECT_EQ(handlers.at("kill")(json::object()).at("killed"), json({"b1"}));
   EXPECT_TRUE(first.dies());
+}
+
+TEST(RosterTest, ABoxThatStartsHasNoProcessYetAndCanBeEnded) {
+  const Sleeper sleeper;
+  Roster roster;
+  const Handlers handlers = roster.handlers();
+  int ended = 0;
+  auto place = roster.enter({.box = "b2",
+                             .parent = "b1",
+                             .scope = "tests",
+                             .chain = "main/tests",
+                             .command = "npm",
+                             .process = {},
+                             .end = [&ended] { ++ended; }});
+  EXPECT_EQ(handlers.at("ps")(json::object()).at("boxes")[0].at("pid"), -1);
+  EXPECT_EQ(handlers.at("kill")({{"box", "b2"}}).at("killed"), json({"b2"}));
+  EXPECT_EQ(ended, 1);
+  place.runs(sleeper.descriptor());
+  EXPECT_EQ(handlers.at("ps")(json::object()).at("boxes")[0].at("pid"), sleeper.pid());
+  handlers.at("kill")(json::object());
+  EXPECT_EQ(ended, 2);
+  EXPECT_TRUE(sleeper.dies());
 }
 
 }  // namespace
