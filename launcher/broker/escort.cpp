@@ -156,7 +156,7 @@ class Escort {
 Escort::Escort(const std::string& socket_path, SpawnRequest request, const Escorted& told)
     : told_(told), request_(std::move(request)) {
   winsize window = {};
-  request_.terminal = !request_.detach && ::isatty(STDIN_FILENO) == 1 &&
+  request_.terminal = !request_.detach && !request_.messages && ::isatty(STDIN_FILENO) == 1 &&
                       ::isatty(STDOUT_FILENO) == 1 &&
                       ::ioctl(STDIN_FILENO, TIOCGWINSZ, &window) == 0;
   request_.rows = window.ws_row;

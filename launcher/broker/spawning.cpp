@@ -53,9 +53,11 @@ bool read_member(const std::string& key, const json& value, SpawnRequest& reques
     request.directory = value;
     return request.directory.starts_with('/');
   }
-  if (key == "terminal" || key == "detach") {
-    (key == "terminal" ? request.terminal : request.detach) =
-        value.is_boolean() && value.get<bool>();
+  if (key == "terminal" || key == "detach" || key == "messages") {
+    bool& member = key == "terminal" ? request.terminal
+                   : key == "detach" ? request.detach
+                                     : request.messages;
+    member = value.is_boolean() && value.get<bool>();
     return value.is_boolean();
   }
   if (key == "rows" || key == "columns") {
@@ -73,7 +75,8 @@ bool read_member(const std::string& key, const json& value, SpawnRequest& reques
 json to_json(const SpawnRequest& request) {
   json params = {{"scope", request.scope},       {"argv", request.arguments},
                  {"cwd", request.directory},     {"reason", request.reason},
-                 {"terminal", request.terminal}, {"detach", request.detach}};
+                 {"terminal", request.terminal}, {"detach", request.detach},
+                 {"messages", request.messages}};
   if (request.terminal) {
     params["rows"] = request.rows;
     params["columns"] = request.columns;
@@ -101,6 +104,10 @@ std::optional<SpawnRequest> read_spawn_request(const json& params, std::string& 
   }
   if (request.detach && request.terminal) {
     problem = "a detached child has no terminal";
+    return std::nullopt;
+  }
+  if (request.messages && (request.detach || request.terminal)) {
+    problem = "a child that answers in messages has a caller and no terminal";
     return std::nullopt;
   }
   return request;

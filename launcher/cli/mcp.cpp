@@ -2,17 +2,14 @@
 
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 
 #include "base/error.h"
-#include "launcher/box/box.h"
-#include "launcher/broker/broker.h"
 #include "launcher/broker/client.h"
+#include "launcher/cli/box_socket.h"
 #include "launcher/cli/verbs.h"
 #include "launcher/mcp/scoped_run.h"
 #include "launcher/mcp/server.h"
 #include "launcher/mcp/tools.h"
-#include "launcher/session/paths.h"
 
 namespace agentbox::cli {
 
@@ -34,16 +31,6 @@ constexpr Usage kUsage = {
 base::Error no_box() {
   return base::Error(base::Status::kFailed, "this is no box: AGENTBOX_SOCKET is not set",
                      "start the agent with `agentbox run -- COMMAND`");
-}
-
-// Some clients pass only a few variables on to their servers, so the socket is also known by its
-// place. Empty outside a box.
-std::string find_socket() {
-  if (const char* named = std::getenv("AGENTBOX_SOCKET")) {
-    return named;
-  }
-  const std::string usual = session::join(box::kSecretsDirectory, broker::kSocketName);
-  return ::access(usual.c_str(), F_OK) == 0 ? usual : "";
 }
 
 std::vector<mcp::Tool> tools_of(const std::string& socket, const std::string& scope) {
@@ -79,7 +66,7 @@ int mcp(const Arguments& arguments) {
   if (!parse_options(kUsage, options, {}, {}, arguments)) {
     return 0;
   }
-  const std::string socket = find_socket();
+  const std::string socket = find_box_socket();
   if (socket.empty()) {
     std::fprintf(stderr, "agentbox: %s\n  next: %s\n", no_box().what(), no_box().hint().c_str());
   }

@@ -1,6 +1,13 @@
-#include <cstdlib>
+#include <sys/wait.h>
 
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+#include "base/encode.h"
 #include "base/error.h"
+#include "launcher/broker/escort.h"
+#include "launcher/cli/box_socket.h"
 #include "launcher/cli/verbs.h"
 #include "launcher/session/session.h"
 
@@ -14,8 +21,32 @@ constexpr Usage kUsage = {
     "agentbox mcp-wrap [OPTION…] -- COMMAND [ARGUMENT…]",
     "Runs an MCP server in a box of its own, with the secrets, files and hosts of a scope, on the\n"
     "standard input and output of its client. What it answers is masked, also within JSON strings\n"
-    "that are written with escapes.",
+    "that are written with escapes. In a box, the server runs in a sibling of it, as with spawn.",
     "  agentbox mcp-wrap --scope db -- npx some-server\n"};
+
+// The supervisor masks, so that no value reaches the box that asks.
+int start_beside(const std::string& socket, const session::RunRequest& wanted) {
+  if (!wanted.profiles.empty() || !wanted.policy_file.empty()) {
+    throw base::Error(base::Status::kFailed,
+                      "this is a box, whose session has its policy already: only --scope counts",
+                      "agentbox mcp-wrap --scope NAME -- COMMAND");
+  }
+  broker::SpawnRequest request;
+  request.scope = wanted.scope;
+  request.arguments = wanted.command;
+  request.directory = std::filesystem::current_path().string();
+  request.reason = "an MCP server";
+  request.messages = true;
+  // Standard error is where a client looks for what its server has to say.
+  const broker::Escorted told = {.waiting =
+                                     [](const std::string& message) {
+                                       std::fprintf(stderr, "agentbox: waiting %s\n",
+                                                    base::printable(message).c_str());
+                                     },
+                                 .started = [](const nlohmann::json&) {}};
+  const int status = broker::escort(socket, request, told);
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
 
 }  // namespace
 
@@ -31,13 +62,12 @@ int mcp_wrap(const Arguments& arguments) {
   if (!parse_options(kUsage, options, {}, {}, own)) {
     return 0;
   }
-  if (std::getenv("AGENTBOX_SOCKET") != nullptr) {
-    throw base::Error(base::Status::kDenied, "this is a box, and a box starts no session",
-                      "agentbox spawn --scope NAME -- COMMAND starts a server beside it");
-  }
   if (request.command.empty()) {
     throw base::Error(base::Status::kFailed, "no server to run",
                       "write it after \"--\": agentbox mcp-wrap --scope db -- npx some-server");
+  }
+  if (const std::string socket = find_box_socket(); !socket.empty()) {
+    return start_beside(socket, request);
   }
   request.messages = true;
   request.quiet = true;

@@ -93,8 +93,8 @@ class Run {
   // Waits for something and takes it. False: the call was cancelled.
   bool step() {
     std::array<pollfd, 4> ready = {pollfd{status_ ? -1 : child_->descriptor(), POLLIN, 0},
-                                   pollfd{output_.source.get(), POLLIN, 0},
-                                   pollfd{error_.source.get(), POLLIN, 0},
+                                   pollfd{started_ ? output_.source.get() : -1, POLLIN, 0},
+                                   pollfd{started_ ? error_.source.get() : -1, POLLIN, 0},
                                    pollfd{call_.cancelled(), POLLIN, 0}};
     const int time = ended_ ? 100 : unsaid_.empty() ? -1 : 200;  // milliseconds
     if (::poll(ready.data(), ready.size(), time) < 0 && errno != EINTR) {
@@ -103,10 +103,6 @@ class Run {
     if (ready[3].revents != 0) {
       return false;
     }
-    // Before the output: the start is told before the command's first byte.
-    if (ready[0].revents != 0) {
-      take_events();
-    }
     if (ready[1].revents != 0) {
       unsaid_ += output_.take();
     }
@@ -114,6 +110,9 @@ class Run {
       unsaid_ += error_.take();
     }
     say();
+    if (ready[0].revents != 0) {
+      take_events();
+    }
     return true;
   }
 
@@ -125,6 +124,7 @@ class Run {
           break;
         case broker::Child::Event::Kind::kStarted:
           receipt_ = event->receipt;
+          started_ = true;
           call_.progress("started");
           break;
         case broker::Child::Event::Kind::kEnded:
@@ -148,6 +148,7 @@ class Run {
   Call& call_;
   Collected output_, error_;
   std::optional<broker::Child> child_;
+  bool started_ = false;  // told before the command's first byte, which may be here earlier
   std::optional<int> status_;
   std::optional<Clock::time_point> ended_;
   Json receipt_ = Json::object();

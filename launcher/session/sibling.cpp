@@ -34,6 +34,7 @@ int run_sibling(const RunRequest& first, const Prepared& prepared, nursery::Orde
     request.view = first.view;
     request.fresh = true;
     request.quiet = true;
+    request.messages = order.request.messages;
     request.command = order.request.arguments;
     const Seat seat{.place = {order.session, order.box, order.parent, order.chain},
                     .nursery = order.nursery.get(),

@@ -12,6 +12,7 @@ import place
 import standin
 
 CLIENT = pathlib.Path(__file__).parent / "mcp_client.mjs"
+SERVER = CLIENT.with_name("mcp_server.mjs")
 
 
 def running(token):
@@ -33,12 +34,13 @@ class LibraryTest(place.Place):
         self.other = "other" + secrets.token_hex(12)
         self.store("tests", self.other)
 
-    def client(self, *steps, boxed=True):
+    def client(self, *steps, boxed=True, server=("agentbox", "mcp"), shown=()):
         """The command line of the library's client, which calls the tools of a box's server."""
         # The library runs outside; the server in a box, whose pipes it talks over.
-        server = [place.AGENTBOX, "mcp"]
+        line = [place.AGENTBOX, "mcp"]
         if boxed:
-            server = self.box("agentbox", "mcp", policy={
+            line = self.box(*server, policy={
+                "system": [str(path) for path in shown],
                 "secrets": {"database": {"from": "local://database",
                                          "as": {"env": "DATABASE_URL"}},
                             "tests": {"from": "local://tests", "as": {"env": "TESTS_TOKEN"}}},
@@ -46,13 +48,13 @@ class LibraryTest(place.Place):
                            "tests": {"secrets": ["tests"]},
                            "careful": {"secrets": ["tests"], "approve": "each"},
                            "private": {"secrets": ["tests"]}}})
-        return [str(self.node()), str(CLIENT), str(place.MODULES), json.dumps(steps), *server]
+        return [str(self.node()), str(CLIENT), str(place.MODULES), json.dumps(steps), *line]
 
-    def ask(self, *steps, boxed=True):
-        status, out, err = self.run_to_end(self.client(*steps, boxed=boxed))
+    def ask(self, *steps, **where):
+        status, out, err = self.run_to_end(self.client(*steps, **where))
         self.assertEqual(status, 0, out + err)
         for value in (self.value, self.other):
-            self.assertFalse(place.gives_away(out, value), out)
+            self.assertFalse(place.gives_away(out + err, value), out + err)
         return json.loads(out)
 
     def wait_until(self, condition, what):
@@ -127,6 +129,24 @@ class LibraryTest(place.Place):
         said = json.loads(out)["results"]
         self.assertIn("enough", said[0]["error"], err)
         self.assertEqual(said[1]["result"]["structuredContent"]["stdout"], "end\n")
+
+    def test_a_server_of_the_library_runs_beside_the_box_and_is_masked(self):
+        # In JSON it is written with escapes.
+        self.other = 'other"\\\n' + secrets.token_hex(12) + "\u00e9"
+        self.store("tests", self.other)
+        shutil.copy2(SERVER, self.project)
+        node, modules = self.node(), self.visible(place.MODULES)
+        said = self.ask(["tell", {}], ["fail", {}], shown=(node, modules), server=(
+            "agentbox", "mcp-wrap", "--scope", "tests", "--", str(node), SERVER.name, str(modules)))
+        mark = "<concealed by agentbox:tests>"
+        self.assertEqual(said["server"]["name"], "teller")
+        self.assertEqual(said["tools"][0]["description"], "Tells " + mark)
+        texts = [part["text"] for part in said["results"][0]["result"]["content"]]
+        self.assertEqual(texts[0], mark)
+        self.assertEqual(json.loads(texts[1]), {"in": {"json": mark}})
+        self.assertEqual(texts[3], f"length {len(self.other)}")
+        self.assertIn("no such user: " + mark, json.dumps(said["results"][1]))
+        self.assertNotIn(json.dumps(self.other)[1:-1], json.dumps(said))
 
     def test_what_the_policy_does_not_allow_is_refused(self):
         said = self.ask(self.run_scoped("true", scope="private"),
