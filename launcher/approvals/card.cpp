@@ -37,14 +37,14 @@ std::string joined(const std::vector<std::string>& words, const char* between) {
 
 std::vector<std::string> card(const Request& request) {
   std::vector<std::string> lines = {"scope    " + request.scope,
-                                    "asks     " + request.chain + " (box " + request.box + ")",
-                                    "command  " + joined(request.command, " ")};
+                                    "asks     " + request.chain + " (box " + request.box + ")"};
   const auto add = [&](const char* name, const std::string& text) {
     if (!text.empty()) {
       lines.push_back(name + text);
     }
   };
-  add("secrets  ", joined(request.secrets, ", "));
+  add("command  ", joined(request.command, " "));
+  add(request.is_for_secret() ? "wants    " : "secrets  ", joined(request.secrets, ", "));
   add("hosts    ", joined(request.hosts, ", "));
   add("says     ", request.reason);
   add("rule     ", request.rule);

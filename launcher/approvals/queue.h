@@ -30,6 +30,9 @@ struct Request {
   // A yes to one request is a yes to all with the same key for the rest of the session; empty: only
   // to this one. The chain, the scope and every parameter belong into it.
   std::string session_key;
+
+  // It starts nothing: the box asks for one more secret, of its own scope.
+  bool is_for_secret() const { return command.empty() && secrets.size() == 1; }
 };
 
 struct Pending {

@@ -14,6 +14,10 @@ using std::chrono::steady_clock;
 // `agentbox approve --follow` asks twice a second.
 constexpr std::chrono::seconds kAttention{5};
 
+std::string subject(const approvals::Request& request) {
+  return request.is_for_secret() ? "secret " + request.secrets.front() : "scope " + request.scope;
+}
+
 json requests(const approvals::Queue& queue) {
   json all = json::array();
   for (const Pending& pending : queue.pending()) {
@@ -44,7 +48,7 @@ void Approvals::record(const Pending& pending, Outcome outcome, const std::strin
   record.event = "approve";
   record.box = request.box;
   record.chain = request.chain;
-  record.subject = "scope " + request.scope;
+  record.subject = subject(request);
   record.rule = request.rule;
   record.reason = request.reason;
   record.command = request.command.empty() ? "" : request.command.front();
@@ -54,7 +58,7 @@ void Approvals::record(const Pending& pending, Outcome outcome, const std::strin
   }
   recorder_.demand(std::move(record));
   if (outcome == Outcome::kAsked) {
-    notice_.show("scope " + request.scope + " waits for your approval",
+    notice_.show(subject(request) + " waits for your approval",
                  "agentbox approve " + std::to_string(pending.id));
   }
 }
@@ -86,7 +90,7 @@ std::optional<terminal::Question> Approvals::first() {
     return std::nullopt;
   }
   return terminal::Question{.id = all.front().id,
-                            .title = "scope " + all.front().request.scope,
+                            .title = subject(all.front().request),
                             .lines = approvals::card(all.front().request),
                             .others = all.size() - 1};
 }

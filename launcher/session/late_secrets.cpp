@@ -17,9 +17,14 @@ using base::Status;
 
 }  // namespace
 
-LateSecrets::LateSecrets(const Prepared& prepared, const std::string& scope,
-                         const std::vector<Grant>& held, Recorder& recorder)
-    : prepared_(prepared), scope_(scope), recorder_(recorder) {
+LateSecrets::LateSecrets(const Prepared& prepared, const audit::Record& common,
+                         const std::vector<Grant>& held, Recorder& recorder,
+                         approvals::Queue* approvals)
+    : prepared_(prepared),
+      common_(common),
+      scope_(prepared.policy.scopes.at(common.scope)),
+      recorder_(recorder),
+      approvals_(approvals) {
   for (const Grant& grant : held) {
     held_.push_back(
         {.name = grant.name, .delivery = "value", .env = grant.env, .file = grant.file});
@@ -32,7 +37,7 @@ broker::Requested LateSecrets::request(const std::string& name, const std::strin
       return {.ready = true, .place = place};
     }
   }
-  const std::vector<std::string>& allowed = prepared_.policy.scopes.at(scope_).request;
+  const std::vector<std::string>& allowed = scope_.request;
   if (std::find(allowed.begin(), allowed.end(), name) == allowed.end()) {
     throw Error(Status::kDenied,
                 "this scope has no secret of that name, and may not ask for one: `agentbox "
@@ -41,16 +46,20 @@ broker::Requested LateSecrets::request(const std::string& name, const std::strin
   const std::lock_guard lock(mutex_);
   const auto known = states_.find(name);
   if (known == states_.end()) {
-    states_.emplace(name, State::kPending);
+    states_.emplace(name, Known{});
     waiting_.push_back({name, reason});
     changed_.notify_all();
     return {};
   }
-  if (known->second == State::kPending) {
+  if (known->second.state == State::kPending) {
     return {};
   }
-  if (known->second == State::kFailed) {
+  if (known->second.state == State::kFailed) {
+    const std::string refusal = std::move(known->second.refusal);
     states_.erase(known);
+    if (!refusal.empty()) {
+      throw Error(Status::kDenied, refusal);
+    }
     throw Error(Status::kDenied,
                 "the secret could not be had: the user finds out why with `agentbox log`, and you "
                 "may ask again");
@@ -64,7 +73,7 @@ broker::Requested LateSecrets::request(const std::string& name, const std::strin
 
 LateSecrets::Delivery LateSecrets::open(Deliver deliver) {
   deliver_ = std::move(deliver);
-  if (!prepared_.policy.scopes.at(scope_).request.empty()) {
+  if (!scope_.request.empty()) {
     thread_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
   }
   return Delivery(*this);
@@ -73,6 +82,9 @@ LateSecrets::Delivery LateSecrets::open(Deliver deliver) {
 void LateSecrets::close() {
   if (thread_.joinable()) {
     thread_.request_stop();
+    if (approvals_ != nullptr) {
+      approvals_->close();  // the thread may wait there
+    }
     thread_.join();
   }
   sources_.clear();
@@ -84,20 +96,58 @@ void LateSecrets::work(const std::stop_token& stop) {
     const Wish wish = std::move(waiting_.front());
     waiting_.pop_front();
     lock.unlock();
-    State state = State::kReady;
-    try {
-      fulfil(wish);
-    } catch (const Error&) {
-      state = State::kFailed;
-    }
-    try {
-      note_request(wish, state == State::kReady ? "ok" : "failed");
-    } catch (const Error&) {
-      state = State::kFailed;  // the recorder ends the session
-    }
+    Known known = handle(wish);
     lock.lock();
-    states_[wish.name] = state;
+    states_[wish.name] = std::move(known);
   }
+}
+
+LateSecrets::Known LateSecrets::handle(const Wish& wish) {
+  Known known{State::kFailed, {}};
+  std::string outcome = "failed";
+  try {
+    note_request(wish, "asked");
+    if (const approvals::Decision decision = decide(wish); !decision.granted()) {
+      known.refusal = decision.reason;
+      outcome = "refused";
+    } else {
+      fulfil(wish);
+      outcome = "ok";
+    }
+  } catch (const Error&) {
+    // The log says why; the box is not to know.
+  }
+  try {
+    note_request(wish, outcome.c_str());
+    known.state = outcome == "ok" ? State::kReady : State::kFailed;
+  } catch (const Error&) {
+    // The recorder ends the session.
+  }
+  return known;
+}
+
+approvals::Decision LateSecrets::decide(const Wish& wish) {
+  const policy::Approve approve = scope_.approve.value_or(policy::Approve::kNever);
+  if (approve == policy::Approve::kNever) {
+    return {approvals::Outcome::kGranted, {}};
+  }
+  if (approvals_ == nullptr) {
+    return {approvals::Outcome::kRefused,
+            "scope " + scope_.name +
+                " needs the user's approval for a secret that it asks for, and only the first box "
+                "of a session can be asked about"};
+  }
+  approvals::Request request;
+  request.box = common_.box;
+  request.chain = common_.chain;
+  request.scope = scope_.name;
+  request.reason = wish.reason;
+  request.rule = scope_.place.text();
+  request.secrets = {wish.name};
+  if (approve == policy::Approve::kSession) {
+    request.session_key = request.chain + "\nsecret\n" + wish.name;
+  }
+  return approvals_->decide(std::move(request));
 }
 
 void LateSecrets::note_request(const Wish& wish, const char* outcome) {
@@ -110,12 +160,11 @@ void LateSecrets::note_request(const Wish& wish, const char* outcome) {
 }
 
 void LateSecrets::fulfil(const Wish& wish) {
-  note_request(wish, "asked");
   // A scope that holds this secret alone; its variables can no longer be set.
   policy::Policy policy = prepared_.policy;
-  policy.scopes.at(scope_).secrets = {wish.name};
+  policy.scopes.at(scope_.name).secrets = {wish.name};
   std::vector<Grant> grants =
-      collect_grants(policy, scope_, prepared_.project, prepared_.layers.templates, {});
+      collect_grants(policy, scope_.name, prepared_.project, prepared_.layers.templates, {});
   for (Grant& grant : grants) {
     grant.env.clear();
     grant.file = join(box::kSecretsDirectory, wish.name);

@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "audit/log.h"
+#include "launcher/approvals/queue.h"
 #include "launcher/broker/broker.h"
 #include "launcher/session/leases.h"
 #include "launcher/session/prepared.h"
@@ -38,9 +40,11 @@ class LateSecrets {
     LateSecrets& late_;
   };
 
-  // `held`: what the box gets at launch.
-  LateSecrets(const Prepared& prepared, const std::string& scope, const std::vector<Grant>& held,
-              Recorder& recorder);
+  // `common`: what all records of the box have. `held`: what it gets at launch. `approvals`: where
+  // the user is asked, if the scope says "approve"; it is closed when the delivery ends. Without
+  // it, such a scope is refused.
+  LateSecrets(const Prepared& prepared, const audit::Record& common, const std::vector<Grant>& held,
+              Recorder& recorder, approvals::Queue* approvals);
   LateSecrets(const LateSecrets&) = delete;
   LateSecrets& operator=(const LateSecrets&) = delete;
 
@@ -65,22 +69,31 @@ class LateSecrets {
     Leases leases;
   };
   enum class State { kPending, kReady, kFailed };
+  struct Known {
+    State state = State::kPending;
+    std::string refusal;  // by the user, in words for the box
+  };
 
   void close();
   void work(const std::stop_token& stop);
+  // Whether the policy or the user allows it, and else why not.
+  approvals::Decision decide(const Wish& wish);
+  Known handle(const Wish& wish);
   void fulfil(const Wish& wish);
   void note_request(const Wish& wish, const char* outcome);
 
   const Prepared& prepared_;
-  const std::string scope_;
+  const audit::Record common_;
+  const policy::Scope& scope_;
   Recorder& recorder_;
+  approvals::Queue* const approvals_;
   std::vector<broker::SecretPlace> held_;
   Deliver deliver_;
   std::deque<Source> sources_;  // of the thread
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::deque<Wish> waiting_;
-  std::map<std::string, State> states_;
+  std::map<std::string, Known> states_;
   std::jthread thread_;  // the last: it uses all of the above
 };
 

@@ -266,7 +266,8 @@ int drive(const RunRequest& request, const Prepared& prepared, const Seat& seat,
   raise_descriptor_limit();
   box::Handles handles = box.handles();
   Approvals approvals(prepared.identity.name, handles.terminal && seat.caller == nullptr, recorder);
-  LateSecrets late(prepared, request.scope, grants, recorder);
+  LateSecrets late(prepared, common, grants, recorder,
+                   seat.caller == nullptr ? &approvals.queue() : nullptr);
   std::optional<broker::Broker> broker;
   {
     const SignalsBlocked blocked;

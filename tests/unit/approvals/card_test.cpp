@@ -29,6 +29,19 @@ TEST(CardTest, SaysWhoWantsWhatAndWhere) {
                                       "says     the release", "rule     agentbox.json:9:5"}));
 }
 
+TEST(CardTest, SaysWhichSecretIsWanted) {
+  Request request = pending().request;
+  EXPECT_FALSE(request.is_for_secret());
+  request.command.clear();
+  request.hosts.clear();
+  request.secrets = {"token"};
+  EXPECT_TRUE(request.is_for_secret());
+  EXPECT_EQ(card(request),
+            (std::vector<std::string>{"scope    deploy", "asks     main/tests (box b1)",
+                                      "wants    token", "says     the release",
+                                      "rule     agentbox.json:9:5"}));
+}
+
 TEST(CardTest, SaysThatAYesWillLast) {
   Request request = pending().request;
   request.session_key = "main>deploy";
