@@ -60,6 +60,8 @@ class Model:
         self.stars = set()  # texts in whose place stars may stand
         self.own = set()  # files that the box made and that nobody else has touched
         self.was_own = set()
+        self.was_hidden = set()  # what stood in one is looked for: the more of it there is, the more may be starred
+        self.emptied = set()  # files of the user's that the box emptied: the view may take them for the box's own
         self.second_names = set()  # files that were hidden for another of their names
         self.marked = set()  # paths and files at which a secret has stood: the box may not change them any more
         self.held = {}
@@ -148,7 +150,8 @@ class Model:
             return "write", [path, os.O_CREAT | os.O_TRUNC, 0, content(path)]
         if kind == "append":
             path = self.existing(tree)
-            return "write", [path, os.O_APPEND, 0, content(path)]
+            # A line of its own: a key that is glued to a word is none.
+            return "write", [path, os.O_APPEND, 0, "\n" + content(path)]
         if kind == "rename":
             return "rename", [self.existing(tree), self.existing(tree) if r.random() < 0.3 else other, r.choice((0, 0, 1))]
         if kind == "rename_directory":
@@ -221,6 +224,7 @@ class Model:
             old = before.nodes.get(path)
             if old is None or not old.same(node) or len(now.links(node)) != len(before.links(old)):
                 self.own.discard(node.identity)
+                self.emptied.discard(node.identity)
                 if node.kind == "f":
                     # Else two changes within a tick of the clock are one where nothing tells of them.
                     self.clock += 1_000_000
@@ -235,8 +239,10 @@ class Model:
         for path, node in now.nodes.items():
             if node.kind != "f":
                 continue
-            if now.hidden(path) and node.identity not in self.own:
-                # What stands in a hidden file is looked for everywhere from then on.
+            if now.hidden(path):
+                self.was_hidden.add(node.identity)
+                # What stands in a hidden file is looked for everywhere from then on; what stands in one of the box's
+                # own may be, as the view may not know it for that any more.
                 self.stars.update(line for line in node.data.splitlines() if len(line) >= 8)
             elif node.identity not in self.own:
                 # A word that the user has moved to a name that does not hide is none any more.
@@ -275,11 +281,27 @@ class Model:
                     self.marked |= {b + path[len(a):] for path in self.marked
                                     if isinstance(path, str) and path.startswith(a + "/")}
             if what == "hold":
-                self.held[arguments[0]] = before.nodes[arguments[1]]
-            if what == "write" and arguments[1] & os.O_CREAT and arguments[0] not in before.nodes:
-                self.own.add(now.nodes[arguments[0]].identity)
-                self.was_own.add(now.nodes[arguments[0]].identity)
+                self.held[arguments[0]] = self.at(before, arguments[1])
+            if what == "write" and arguments[1] & os.O_CREAT:
+                made = self.at(now, arguments[0]).identity
+                if all(node.identity != made for node in before.nodes.values()):
+                    self.own.add(made)
+                    self.was_own.add(made)
+            self.emptied |= {node.identity for node in now.nodes.values()
+                             if node.kind == "f" and self.empties(what, arguments, node, now)}
         self.follow(before, now)
+
+    def at(self, tree, path):
+        """The file at a path, in which a directory may be a link."""
+        identity = (self.project / path).lstat().st_ino
+        return next(node for node in tree.nodes.values() if node.identity == identity)
+
+    def empties(self, what, arguments, node, now):
+        """Whether that left nothing in the file but what the box has written."""
+        if what == "held_truncate":
+            return arguments[1] == 0 and node.identity == self.held[arguments[0]].identity
+        emptying = what == "write" and arguments[1] & os.O_TRUNC or what == "truncate" and arguments[1] == 0
+        return emptying and (self.project / arguments[0]).stat().st_ino == node.identity
 
     def after(self, before, what, arguments, answer):
         """What stands outside after what the box did; None if that cannot be told."""
@@ -302,7 +324,7 @@ class Model:
             mine = next(n for n in after.nodes.values() if n.identity == self.held[arguments[0]].identity)
             after.nodes[arguments[1]] = mine
             return after
-        if any(before.through_link(a if what == "chmod" else os.path.dirname(a)) for a in self.paths(what, arguments)):
+        if any(before.through_link(a if what in ("chmod", "truncate") else os.path.dirname(a)) for a in self.paths(what, arguments)):
             return None
         try:
             after.apply(what, arguments)
@@ -369,10 +391,11 @@ class Model:
                 # A second name of a hidden file, or one that was the box's own, may stand in an older listing, and is
                 # nothing.
                 listed = node.identity in self.was_own or not Tree.hidden_name(path, node.kind == "d")
-                if its is not None and not (listed and its == ["e", "ENOENT"]):
+                if its is not None and node.identity not in self.emptied and not (listed and its == ["e", "ENOENT"]):
                     return f"{path} is hidden and seen as {its}"
-            elif node.identity in self.own and its is None:
-                if not Tree.hidden_name(path, False):
+            elif node.identity in self.own and its in (None, ["e", "ENOENT"]):
+                # With a name that hides it is shown as long as the view is sure that it is the box's own.
+                if not any(Tree.hidden_name(name, False) for name in tree.links(node)):
                     return f"{path} is the box's own and not there"
             elif its is None and node.identity in self.second_names:
                 pass  # an older listing may lack it
@@ -382,6 +405,9 @@ class Model:
                 return f"{path} leads to {node.data}, not {its[1]}"
             elif node.kind == "f":
                 seen = self.bytes_of(its[2])
+                if node.identity in self.was_hidden and len(seen) == len(node.data) and all(
+                        a in (b, ord("*")) for a, b in zip(seen, node.data)):
+                    continue
                 if seen != node.data and self.masked(seen, node.data) != self.masked(node.data, node.data):
                     return f"{path}: {seen[:300]!r} is seen, not {node.data[:300]!r}"
                 if its[1] != node.mode and its[1] != node.mode & 0o555:
