@@ -36,10 +36,9 @@ TEST(CardTest, SaysWhichSecretIsWanted) {
   request.hosts.clear();
   request.secrets = {"token"};
   EXPECT_TRUE(request.is_for_secret());
-  EXPECT_EQ(card(request),
-            (std::vector<std::string>{"scope    deploy", "asks     main/tests (box b1)",
-                                      "wants    token", "says     the release",
-                                      "rule     agentbox.json:9:5"}));
+  EXPECT_EQ(card(request), (std::vector<std::string>{
+                               "scope    deploy", "asks     main/tests (box b1)", "wants    token",
+                               "says     the release", "rule     agentbox.json:9:5"}));
 }
 
 TEST(CardTest, SaysThatAYesWillLast) {
