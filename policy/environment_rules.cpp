@@ -155,6 +155,29 @@ constexpr std::string_view kDangerousNames[] = {
     "ftp_proxy",
 };
 
+// Language, time and the looks of the output.
+constexpr std::string_view kOfText[] = {
+    "LANG",
+    "LANGUAGE",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LC_COLLATE",
+    "LC_MESSAGES",
+    "LC_MONETARY",
+    "LC_NUMERIC",
+    "LC_TIME",
+    "LC_ADDRESS",
+    "LC_IDENTIFICATION",
+    "LC_MEASUREMENT",
+    "LC_NAME",
+    "LC_PAPER",
+    "LC_TELEPHONE",
+    "TZ",
+    "TERM",
+    "COLORTERM",
+    "NO_COLOR",
+};
+
 template <typename Range>
 bool holds(const Range& range, std::string_view name) {
   return std::find(std::begin(range), std::end(range), name) != std::end(range);
@@ -197,13 +220,19 @@ bool looks_like_credential(std::string_view variable_name) {
   return false;
 }
 
+bool steers_programs(std::string_view variable_name) {
+  return holds(kDangerousNames, variable_name) || begins(kDangerousBeginnings, variable_name);
+}
+
+bool passes_to_command(std::string_view variable_name) { return holds(kOfText, variable_name); }
+
 EnvironmentRules::EnvironmentRules(const Policy& policy) : pass_(policy.environment.pass) {}
 
 bool EnvironmentRules::passes(std::string_view name) const {
   if (name.empty() || looks_like_credential(name)) {
     return false;
   }
-  const bool dangerous = holds(kDangerousNames, name) || begins(kDangerousBeginnings, name);
+  const bool dangerous = steers_programs(name);
   return std::any_of(pass_.begin(), pass_.end(), [&](const Pattern& pattern) {
     if (dangerous) {
       const bool own = pattern.layer == Layer::kUser || pattern.layer == Layer::kCommandLine;

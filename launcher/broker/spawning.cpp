@@ -26,9 +26,10 @@ bool is_text(const json& value, std::size_t most) {
 
 // One member: false if its type or size is wrong.
 bool read_member(const std::string& key, const json& value, SpawnRequest& request) {
-  if (key == "scope") {
-    request.scope = is_text(value, kLongestName) ? value.get<std::string>() : std::string();
-    return !request.scope.empty();
+  if (key == "scope" || key == "command") {
+    std::string& name = key == "scope" ? request.scope : request.command;
+    name = is_text(value, kLongestName) ? value.get<std::string>() : std::string();
+    return !name.empty();
   }
   if (key == "reason") {
     request.reason = is_text(value, kLongestReason) ? value.get<std::string>() : std::string();
@@ -73,10 +74,17 @@ bool read_member(const std::string& key, const json& value, SpawnRequest& reques
 }  // namespace
 
 json to_json(const SpawnRequest& request) {
-  json params = {{"scope", request.scope},       {"argv", request.arguments},
-                 {"cwd", request.directory},     {"reason", request.reason},
-                 {"terminal", request.terminal}, {"detach", request.detach},
+  json params = {{"argv", request.arguments},
+                 {"cwd", request.directory},
+                 {"reason", request.reason},
+                 {"terminal", request.terminal},
+                 {"detach", request.detach},
                  {"messages", request.messages}};
+  if (request.command.empty()) {
+    params["scope"] = request.scope;
+  } else {
+    params["command"] = request.command;
+  }
   if (request.terminal) {
     params["rows"] = request.rows;
     params["columns"] = request.columns;
@@ -96,7 +104,11 @@ std::optional<SpawnRequest> read_spawn_request(const json& params, std::string& 
       return std::nullopt;
     }
   }
-  for (const char* key : {"scope", "argv", "cwd"}) {
+  if (params.contains("scope") == params.contains("command")) {
+    problem = "either \"scope\" or \"command\" has to be there";
+    return std::nullopt;
+  }
+  for (const char* key : {"argv", "cwd"}) {
     if (!params.contains(key)) {
       problem = std::string("\"") + key + "\" is missing";
       return std::nullopt;

@@ -16,7 +16,8 @@ namespace agentbox::broker {
 
 // Of the form only: lengths, no NUL, names. Whether it may be is decided elsewhere.
 struct SpawnRequest {
-  std::string scope;
+  std::string scope;                   // or, and then it is empty:
+  std::string command;                 // a name in the policy's `commands`, which has the scope
   std::string reason;                  // for people; may be empty
   std::vector<std::string> arguments;  // argv, at least one
   std::string directory;               // absolute

@@ -11,6 +11,7 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "base/nearest.h"
+#include "launcher/cli/shim.h"
 #include "launcher/cli/verbs.h"
 
 namespace {
@@ -115,7 +116,9 @@ void hold_standard_streams() {
 int main(int argc, char** argv) {
   try {
     hold_standard_streams();
-    const int status = dispatch({argv + 1, argv + argc});
+    const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+    const std::string command = cli::shim_name();
+    const int status = command.empty() ? dispatch(arguments) : cli::shim(command, arguments);
     // A full disk or a closed pipe must not pass for success.
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
       print_error("the output could not be written", "");

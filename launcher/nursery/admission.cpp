@@ -1,9 +1,11 @@
 #include "launcher/nursery/admission.h"
 
 #include <algorithm>
+#include <span>
 
 #include "base/encode.h"
 #include "base/nearest.h"
+#include "policy/command_rules.h"
 
 namespace agentbox::nursery {
 
@@ -31,17 +33,12 @@ Admission::Admission(const policy::Policy& policy)
 
 std::optional<Refused> Admission::judge(const Parent& parent, const broker::SpawnRequest& request,
                                         std::size_t running, Clock::time_point now) {
-  const std::vector<std::string>& may = policy_.scopes.at(parent.scope).spawn;
-  if (std::find(may.begin(), may.end(), request.scope) == may.end()) {
-    const std::string near = base::nearest(request.scope, may);
-    return Refused{"denied",
-                   "the policy does not let scope " + quoted(parent.scope) + " start scope " +
-                       quoted(request.scope),
-                   near.empty() ? "`agentbox status` lists what it may start"
-                                : "did you mean " + quoted(near) + "?"};
+  if (auto refused = request.command.empty() ? judge_scope(parent, request.scope)
+                                             : judge_command(parent, request)) {
+    return refused;
   }
   const policy::Scope& scope = policy_.scopes.at(request.scope);
-  if (request.detach && !scope.detach) {
+  if (request.detach && (!scope.detach || !request.command.empty())) {
     return Refused{"denied", "the policy does not let scope " + quoted(request.scope) + " detach",
                    "leave --detach out, or set \"detach\": true in the scope"};
   }
@@ -72,8 +69,58 @@ std::optional<Refused> Admission::full(std::size_t running) const {
                  "wait for one to end, or see limits.spawn_concurrent"};
 }
 
-std::string Admission::rule(const Parent& parent, const std::string& scope) const {
-  return policy_.scopes.at(parent.scope).place.text() + ": spawn " + scope;
+std::optional<Refused> Admission::judge_scope(const Parent& parent,
+                                              const std::string& scope) const {
+  const std::vector<std::string>& may = policy_.scopes.at(parent.scope).spawn;
+  if (std::find(may.begin(), may.end(), scope) != may.end()) {
+    return std::nullopt;
+  }
+  const std::string near = base::nearest(scope, may);
+  return Refused{
+      "denied",
+      "the policy does not let scope " + quoted(parent.scope) + " start scope " + quoted(scope),
+      near.empty() ? "`agentbox status` lists what it may start"
+                   : "did you mean " + quoted(near) + "?"};
+}
+
+std::optional<Refused> Admission::judge_command(const Parent& parent,
+                                                const broker::SpawnRequest& request) const {
+  // What runs with a command's secrets gets no other command's by what it runs in its turn.
+  if (parent.of_command) {
+    return Refused{"denied", "the box of a command starts no command of the policy", ""};
+  }
+  const auto found = policy_.commands.find(request.command);
+  if (found == policy_.commands.end()) {
+    return Refused{"denied", "the policy has no command " + quoted(request.command),
+                   "see \"commands\" in the policy"};
+  }
+  const policy::Command& command = found->second;
+  const std::span<const std::string> arguments =
+      std::span(request.arguments).subspan(request.arguments.empty() ? 0 : 1);
+  if (policy::allowing_place(command, arguments)) {
+    return std::nullopt;
+  }
+  std::string allowed;
+  for (const policy::Pattern& rule : *command.args) {
+    allowed += (allowed.empty() ? "" : ", ") + base::printable(rule.text);
+  }
+  std::string asked = base::printable(request.command);
+  if (!arguments.empty()) {
+    asked += ' ' + base::printable(arguments.front().substr(0, 128));
+  }
+  return Refused{"denied",
+                 asked + " is not among what the policy lets " + base::printable(request.command) +
+                     " be given: " + (allowed.empty() ? "nothing" : allowed),
+                 "the user may add to commands." + request.command + ".args in the policy"};
+}
+
+std::string Admission::rule(const Parent& parent, const broker::SpawnRequest& request) const {
+  if (request.command.empty()) {
+    return policy_.scopes.at(parent.scope).place.text() + ": spawn " + request.scope;
+  }
+  const policy::Command& command = policy_.commands.at(request.command);
+  const auto place = policy::allowing_place(command, std::span(request.arguments).subspan(1));
+  return place.value_or(command.place).text() + ": command " + request.command;
 }
 
 }  // namespace agentbox::nursery

@@ -20,7 +20,8 @@ inline constexpr std::uint64_t kConcurrent = 16;  // boxes besides the first one
 // A box, as far as it matters for whom it may start.
 struct Parent {
   std::string box, scope, chain;
-  std::size_t depth = 0;  // 0: the session's first box
+  std::size_t depth = 0;    // 0: the session's first box
+  bool of_command = false;  // a program of the policy's `commands` runs in it
 };
 
 // Why not: a code for programs, what happened, what to do.
@@ -33,17 +34,23 @@ class Admission {
  public:
   explicit Admission(const policy::Policy& policy);
 
-  // nullopt: it may. `running` boxes are there already. Uses up some of the rate.
+  // nullopt: it may. The scope of a command's request has been filled in, from the policy; it is
+  // empty for one that the policy does not have. `running` boxes are there already. Uses up some of
+  // the rate.
   std::optional<Refused> judge(const Parent& parent, const broker::SpawnRequest& request,
                                std::size_t running, Clock::time_point now);
 
   // The same for one that was let in before and has waited.
   std::optional<Refused> full(std::size_t running) const;
 
-  // The policy line that lets `parent` start that scope.
-  std::string rule(const Parent& parent, const std::string& scope) const;
+  // The policy line that lets `parent` start what was let in.
+  std::string rule(const Parent& parent, const broker::SpawnRequest& request) const;
 
  private:
+  std::optional<Refused> judge_scope(const Parent& parent, const std::string& scope) const;
+  std::optional<Refused> judge_command(const Parent& parent,
+                                       const broker::SpawnRequest& request) const;
+
   const policy::Policy& policy_;
   std::uint64_t depth_, concurrent_;
   double tokens_;

@@ -11,6 +11,7 @@ Ledger::Ledger(const Config& config) : config_(config), log_(base::state_directo
 void Ledger::record(const Member& member, const char* outcome, const std::string& reason) {
   audit::Record record;
   record.event = "spawn";
+  record.subject = member.identity.of_command ? "command:" + member.command : std::string();
   record.session = config_.session;
   record.box = member.identity.box;
   record.parent = member.parent;
@@ -31,7 +32,8 @@ void Ledger::record_refusal(const Member& parent, const broker::SpawnRequest& re
   none.identity = {.box = {},
                    .scope = request.scope,
                    .chain = parent.identity.chain + "/" + request.scope,
-                   .depth = 0};
+                   .depth = 0,
+                   .of_command = !request.command.empty()};
   none.parent = parent.identity.box;
   none.command = request.arguments.front();
   record(none, "refused", reason);

@@ -39,7 +39,7 @@ std::pair<base::UniqueFd, base::UniqueFd> make_pair() {
 }  // namespace
 
 bool may_spawn(const policy::Policy& policy, const std::string& scope) {
-  return !policy.scopes.at(scope).spawn.empty();
+  return !policy.scopes.at(scope).spawn.empty() || !policy.commands.empty();
 }
 
 Nursery::Nursery(Nursery&& other) noexcept

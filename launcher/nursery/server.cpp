@@ -49,7 +49,11 @@ class Server {
         ledger_(config),
         supervisor_(std::move(supervisor)) {
     Member& root = members_.emplace_back();
-    root.identity = {.box = config.box, .scope = config.scope, .chain = config.scope, .depth = 0};
+    root.identity = {.box = config.box,
+                     .scope = config.scope,
+                     .chain = config.scope,
+                     .depth = 0,
+                     .of_command = false};
     root.socket = std::move(first);
   }
 
@@ -181,6 +185,12 @@ void Server::consider(const Member& parent, const std::string& text,
     tell(link.get(), {{"event", "refused"}, {"code", "bad_params"}, {"message", problem}});
     return;
   }
+  if (!request->command.empty()) {
+    // Neither its scope nor the name that the program is started under is the box's to say.
+    const auto command = config_.policy.commands.find(request->command);
+    request->scope = command == config_.policy.commands.end() ? "" : command->second.scope;
+    request->arguments.front() = request->command;
+  }
   if (const auto refused = judge(parent, *request)) {
     refuse(parent, *request, link.get(), *refused);
     return;
@@ -260,10 +270,11 @@ void Server::start(const Member& parent, SupervisorLine::Held held, const char* 
   member.identity = {.box = audit::new_id(),
                      .scope = request.scope,
                      .chain = parent.identity.chain + "/" + request.scope,
-                     .depth = parent.identity.depth + 1};
+                     .depth = parent.identity.depth + 1,
+                     .of_command = !request.command.empty()};
   member.parent = parent.identity.box;
   member.command = request.arguments.front();
-  member.rule = admission_.rule(parent.identity, request.scope);
+  member.rule = admission_.rule(parent.identity, request);
   member.detached = request.detach;
   // On the log before it is there.
   ledger_.record(member, "started", request.reason);

@@ -10,22 +10,26 @@ extern char** environ;
 
 namespace agentbox::session {
 
-std::map<std::string, std::string> plain_environment(const policy::Policy& policy,
-                                                     const Identity& identity,
-                                                     const std::string& path,
-                                                     const std::string& working_directory) {
-  std::map<std::string, std::string> variables;
-  const policy::EnvironmentRules rules(policy);
-  const std::vector<std::string> of_the_shell = shell_variables();
+namespace {
+
+using Variables = std::map<std::string, std::string>;
+
+// The caller's variables whose name `passes`.
+template <typename Passes>
+Variables of_the_caller(const Passes& passes) {
+  Variables variables;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
     const std::size_t equals = text.find('=');
-    if (equals != std::string_view::npos && rules.passes(text.substr(0, equals)) &&
-        std::find(of_the_shell.begin(), of_the_shell.end(), text.substr(0, equals)) ==
-            of_the_shell.end()) {
+    if (equals != std::string_view::npos && passes(text.substr(0, equals))) {
       variables.emplace(text.substr(0, equals), text.substr(equals + 1));
     }
   }
+  return variables;
+}
+
+void add_fixed(const Identity& identity, const std::string& path,
+               const std::string& working_directory, Variables& variables) {
   variables["HOME"] = identity.home;
   variables["USER"] = identity.name;
   variables["LOGNAME"] = identity.name;
@@ -33,8 +37,37 @@ std::map<std::string, std::string> plain_environment(const policy::Policy& polic
   variables["PATH"] = path;
   variables["PWD"] = working_directory;
   variables["TMPDIR"] = "/tmp";
+}
+
+}  // namespace
+
+std::map<std::string, std::string> plain_environment(const policy::Policy& policy,
+                                                     const Identity& identity,
+                                                     const std::string& path,
+                                                     const std::string& working_directory) {
+  const policy::EnvironmentRules rules(policy);
+  const std::vector<std::string> of_the_shell = shell_variables();
+  Variables variables = of_the_caller([&](std::string_view name) {
+    return rules.passes(name) &&
+           std::find(of_the_shell.begin(), of_the_shell.end(), name) == of_the_shell.end();
+  });
+  add_fixed(identity, path, working_directory, variables);
   for (const auto& [name, value] : policy.environment.set) {
     variables[name] = value;
+  }
+  return variables;
+}
+
+std::map<std::string, std::string> command_environment(const policy::Policy& policy,
+                                                       const Identity& identity,
+                                                       const std::string& path,
+                                                       const std::string& working_directory) {
+  Variables variables = of_the_caller(policy::passes_to_command);
+  add_fixed(identity, path, working_directory, variables);
+  for (const auto& [name, value] : policy.environment.set) {
+    if (!policy::steers_programs(name)) {
+      variables[name] = value;
+    }
   }
   return variables;
 }

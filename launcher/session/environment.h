@@ -18,6 +18,13 @@ std::map<std::string, std::string> plain_environment(const policy::Policy& polic
                                                      const std::string& path,
                                                      const std::string& working_directory);
 
+// For a program of `commands`: of the caller's variables those that passes_to_command() names, then
+// the fixed ones, then what the policy sets but steers_programs().
+std::map<std::string, std::string> command_environment(const policy::Policy& policy,
+                                                       const Identity& identity,
+                                                       const std::string& path,
+                                                       const std::string& working_directory);
+
 // "NAME=value\0…" with the released variables, which replace plain ones of the same name.
 resolver::Secret environment_block(const std::map<std::string, std::string>& plain,
                                    const std::vector<Released>& released);

@@ -34,19 +34,6 @@ void check_scope(const policy::Policy& policy, const std::string& scope) {
                                  : "did you mean \"" + near + "\"?");
 }
 
-// A command that is to run in its own scope must not run in this one instead.
-void refuse_commands(const policy::Policy& policy) {
-  if (policy.commands.empty()) {
-    return;
-  }
-  const policy::Command& first = policy.commands.begin()->second;
-  throw base::Error(base::Status::kConfiguration,
-                    first.place.text() + ": command \"" + base::printable(first.name) +
-                        "\" is to run in scope \"" + base::printable(first.scope) +
-                        "\", which this version cannot do",
-                    "take \"commands\" out of the policy");
-}
-
 }  // namespace
 
 Prepared::Prepared(const RunRequest& request)
@@ -57,9 +44,9 @@ Prepared::Prepared(const RunRequest& request)
                                    .program = program_name(request)})),
       policy(effective_policy(project, layers)) {
   check_scope(policy, request.scope);
-  refuse_commands(policy);
   check_home(policy, identity);
   protect_repository(project.root, identity, policy);
+  commands = find_commands(policy, identity, project);
 }
 
 Place first_place(const std::string& scope) {

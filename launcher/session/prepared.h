@@ -2,6 +2,7 @@
 #pragma once
 
 #include "audit/log.h"
+#include "launcher/session/commands.h"
 #include "launcher/session/identity.h"
 #include "launcher/session/layers.h"
 #include "launcher/session/project.h"
@@ -10,8 +11,9 @@
 
 namespace agentbox::session {
 
-// Who, where, and under which policy. Throws base::Error: what find_project, load_layers and
-// effective_policy throw, and kConfiguration for a scope that the policy does not have.
+// Who, where, and under which policy. Throws base::Error: what find_project, load_layers,
+// effective_policy and find_commands throw, and kConfiguration for a scope that the policy does not
+// have.
 struct Prepared {
   explicit Prepared(const RunRequest& request);
 
@@ -19,6 +21,7 @@ struct Prepared {
   Project project;
   Layers layers;
   policy::Policy policy;
+  HeldPrograms commands;
 };
 
 // Which box of a session it is.

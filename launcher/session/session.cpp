@@ -250,17 +250,27 @@ void require_filterable(Tier tier, bool review) {
                      : "`agentbox doctor` says what the live view lacks; or say \"refuse\"");
 }
 
+// PATH in the box.
+std::string path_of(const Prepared& prepared, const Seat& seat, const World& world) {
+  if (seat.program != nullptr) {
+    return trusted_path(prepared.policy, prepared.identity, prepared.project);
+  }
+  const char* search_path = std::getenv("PATH");
+  const std::string path =
+      visible_path(search_path == nullptr ? "" : search_path,
+                   [&](const std::string& entry) { return world.shows(entry); });
+  if (world.shows_shims()) {
+    return std::string(kProgramDirectory) + ":" + path;
+  }
+  return world.shows_own_program() ? path + ":" + kProgramDirectory : path;
+}
+
 // From a started box to its end.
 int drive(const RunRequest& request, const Prepared& prepared, const Seat& seat,
           std::vector<Grant> grants, World& world, Tier tier, const std::string& program,
           const audit::Record& common, Recorder& recorder, HistorySearch& history) {
   world.filter(history.settle());
-  const char* search_path = std::getenv("PATH");
-  std::string path = visible_path(search_path == nullptr ? "" : search_path,
-                                  [&](const std::string& entry) { return world.shows(entry); });
-  if (world.shows_own_program()) {
-    path += path.empty() ? kProgramDirectory : std::string(":") + kProgramDirectory;
-  }
+  const std::string path = path_of(prepared, seat, world);
 
   box::Box box = box::Box::start(world.plan());
   raise_descriptor_limit();
@@ -292,8 +302,9 @@ int drive(const RunRequest& request, const Prepared& prepared, const Seat& seat,
       World::write_secret(handles, one);
     }
   }
-  std::map<std::string, std::string> variables = plain_environment(
-      prepared.policy, prepared.identity, path, prepared.project.working_directory);
+  std::map<std::string, std::string> variables =
+      (seat.program != nullptr ? command_environment : plain_environment)(
+          prepared.policy, prepared.identity, path, prepared.project.working_directory);
   variables["AGENTBOX_SESSION"] = common.session;
   variables["AGENTBOX_SOCKET"] = join(box::kSecretsDirectory, broker::kSocketName);
   box::Launch launch;
@@ -349,6 +360,9 @@ int drive(const RunRequest& request, const Prepared& prepared, const Seat& seat,
       liaison.emplace(seat.liaison, approvals.queue(), roster);
     }
   }
+  if (seat.program != nullptr) {
+    require_unchanged(*seat.program);
+  }
   box.launch(launch);
   base::UniqueFd terminal;
   if (seat.caller != nullptr) {
@@ -371,12 +385,19 @@ int drive(const RunRequest& request, const Prepared& prepared, const Seat& seat,
   return status;
 }
 
-std::string command_program(const RunRequest& request, const Prepared& prepared,
+std::string command_program(const RunRequest& request, const Prepared& prepared, const Seat& seat,
                             const World& world) {
+  if (seat.program != nullptr) {
+    require_unchanged(*seat.program);
+    return seat.program->path;
+  }
   const std::string own = join(kProgramDirectory, "agentbox");
   const std::string& name = request.command.front();
   if (world.shows_own_program() && (name == "agentbox" || name == own)) {
     return own;
+  }
+  if (world.shows_shims() && prepared.commands.count(name) != 0) {
+    return join(kProgramDirectory, name);
   }
   const char* search_path = std::getenv("PATH");
   return find_program(name, search_path == nullptr ? "" : search_path,
@@ -398,13 +419,14 @@ int run_in_world(const RunRequest& request, const Prepared& prepared, const Seat
   HistorySearch history(prepared, decisions.files);
   World world(
       prepared.identity, prepared.project, prepared.policy, decisions, recorder,
-      {.terminal = !request.messages && seat.terminal, .fresh = request.fresh, .tier = tier});
+      {.terminal = !request.messages && seat.terminal, .fresh = request.fresh, .tier = tier,
+       .commands = seat.program != nullptr ? HeldPrograms() : prepared.commands});
   for (const Grant& grant : grants) {
     if (!grant.file.empty()) {
       world.deliver_file(grant.name, grant.file);
     }
   }
-  const std::string program = command_program(request, prepared, world);
+  const std::string program = command_program(request, prepared, seat, world);
   if (request.review) {
     layer.emplace(review::Layer::create(
         review_directory(), review_manifest(prepared, request, common.session, world.parts())));

@@ -36,8 +36,15 @@ int run_sibling(const RunRequest& first, const Prepared& prepared, nursery::Orde
     request.quiet = true;
     request.messages = order.request.messages;
     request.command = order.request.arguments;
+    const HeldProgram* program = nullptr;
+    if (!order.request.command.empty()) {
+      program = &prepared.commands.at(order.request.command);
+      // What other boxes can write in the home would be this program's configuration.
+      own.policy.home.write.clear();
+    }
     const Seat seat{.place = {order.session, order.box, order.parent, order.chain},
                     .nursery = order.nursery.get(),
+                    .program = program,
                     .caller = &caller,
                     .terminal = order.request.terminal,
                     .rows = order.request.rows,

@@ -134,6 +134,8 @@ World::World(const Identity& identity, const Project& project, const policy::Pol
       recorder_(recorder) {
   add_system(identity, policy, plan_);
   own_program_ = add_own_program(policy, plan_);
+  add_shims(policy, options.commands, plan_);
+  shims_ = !options.commands.empty();
   mounted_.push_back({.root = identity.home, .home = true, .prefix = {}, .synthetic = {}});
   mounted_.back().synthetic = synthetic_gitconfig(identity);
   mounted_.push_back({.root = project.root, .home = false, .prefix = {}, .synthetic = {}});

@@ -11,6 +11,7 @@
 #include "launcher/egress/egress.h"
 #include "launcher/history/filter.h"
 #include "launcher/review/layer.h"
+#include "launcher/session/commands.h"
 #include "launcher/session/filtered_objects.h"
 #include "launcher/session/identity.h"
 #include "launcher/session/masked_files.h"
@@ -44,6 +45,7 @@ struct WorldOptions {
   bool terminal = false;  // the command gets a PTY
   bool fresh = false;     // the scratch home is a tmpfs, gone with the box
   Tier tier = Tier::kLive;
+  HeldPrograms commands = {};  // in whose place the box has agentbox
 };
 
 // Owns the views and the network relay of one box. Destroy it after the box.
@@ -68,6 +70,8 @@ class World {
   bool shows(const std::string& path) const;
   // Whether agentbox itself is in kProgramDirectory (own_program.h).
   bool shows_own_program() const { return own_program_; }
+  // Whether the policy's `commands` are there too.
+  bool shows_shims() const { return shims_; }
   // Where a secret's file appears: makes a link there, to the private file, when the views start.
   // Throws Error for a path neither in the home nor in the project.
   void deliver_file(const std::string& name, const std::string& path);
@@ -104,6 +108,7 @@ class World {
   Recorder& recorder_;
   box::Plan plan_;
   bool own_program_ = false;
+  bool shims_ = false;
   std::vector<Mounted> mounted_;
   std::string git_directory_;  // of which the box may make linked worktrees; empty: of none
   std::vector<base::UniqueFd> replacements_;  // held while the box uses them

@@ -193,13 +193,6 @@ class Secrets(SessionTest):
         self.assertIn(b"local://absent", result.stderr)
         self.assertFalse((self.project / "ran").exists())
 
-    def test_a_command_of_another_scope_runs_in_no_other(self):
-        self.policy(scopes={"main": {}, "other": {}}, commands={"true": {"scope": "other"}})
-        self.trust()
-        result = self.agentbox("run", "--", "true")
-        self.assertEqual(result.returncode, 78, result.stderr.decode())
-        self.assertIn(b'command "true" is to run in scope "other"', result.stderr)
-
     def test_an_env_file_mixes_literals_and_references(self):
         self.secret("db", self.VALUE)
         self.write(".env", "PORT=3000\nexport URL=local://db\nQUOTED=\"a b\"\n")

@@ -76,5 +76,29 @@ TEST(EnvironmentRules, DangerousNamesNeedTheUsersOwnWord) {
   }
 }
 
+TEST(EnvironmentRules, ACommandGetsWhatSaysHowToWriteText) {
+  for (const char* name : {"TERM", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "COLORTERM", "NO_COLOR"}) {
+    EXPECT_TRUE(passes_to_command(name)) << name;
+  }
+  for (const char* name : {"",           "LD_PRELOAD",    "NODE_OPTIONS",
+                           "PYTHONPATH", "GIT_DIR",       "PAGER",
+                           "EDITOR",     "BROWSER",       "GH_HOST",
+                           "GH_TOKEN",   "TERMINFO",      "LOCPATH",
+                           "LC_",        "LC_PRELOAD",    "term",
+                           "LANG=x",     "CURL_HOME",     "HTTPS_PROXY",
+                           "CPATH",      "SSL_CERT_FILE", "XDG_CONFIG_HOME",
+                           "PATH",       "HOME",          "BASH_FUNC_x%%"}) {
+    EXPECT_FALSE(passes_to_command(name)) << name;
+  }
+}
+
+TEST(EnvironmentRules, WhatSteersPrograms) {
+  for (const char* name : {"LD_AUDIT", "GIT_SSH_COMMAND", "PATH", "PAGER", "https_proxy", "IFS"}) {
+    EXPECT_TRUE(steers_programs(name)) << name;
+  }
+  EXPECT_FALSE(steers_programs("GH_REPO"));
+  EXPECT_FALSE(steers_programs("LANG"));
+}
+
 }  // namespace
 }  // namespace agentbox::policy
