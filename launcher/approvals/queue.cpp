@@ -212,12 +212,18 @@ void Queue::withdraw(std::uint64_t id) {
   answered_.notify_all();
 }
 
-void Queue::close() {
+void Queue::close() noexcept {
   const std::lock_guard lock(mutex_);
   closed_ = true;
   for (auto& [id, waiting] : waiting_) {
     if (!waiting.answer) {
-      settle(waiting, Outcome::kWithdrawn, {});
+      try {
+        settle(waiting, Outcome::kWithdrawn, {});
+      } catch (...) {
+        // Whoever keeps the record ends the session for it; a no needs none, and nobody may be left
+        // waiting.
+        waiting.answer = Outcome::kWithdrawn;
+      }
     }
   }
   answered_.notify_all();

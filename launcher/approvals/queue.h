@@ -96,8 +96,9 @@ class Queue {
   bool answer(std::uint64_t id, bool yes, const std::string& actor);
   // Nobody wants that answer any more: it is not granted, and not shown.
   void withdraw(std::uint64_t id);
-  // The session ends: whoever waits, and whoever asks from now on, is told no.
-  void close();
+  // The session ends: whoever waits, and whoever asks from now on, is told no, on the record if
+  // there still is one.
+  void close() noexcept;
 
   // An eventfd(2), readable after each change of what waits; to be read by its one owner.
   int changed() const { return changed_.get(); }

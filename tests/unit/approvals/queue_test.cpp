@@ -160,6 +160,14 @@ TEST_F(QueueTest, AFloodWaitsNeitherInMemoryNorBeforeTheUser) {
   EXPECT_EQ(queue_.decide(request("late", "late")).outcome, Outcome::kRefused);
 }
 
+TEST_F(QueueTest, TheEndLeavesNobodyWaitingWithoutARecord) {
+  auto asked = ask(request("deploy"));
+  waiting(1);
+  refuse_to_record_ = Outcome::kWithdrawn;
+  queue_.close();
+  EXPECT_EQ(asked.get().outcome, Outcome::kWithdrawn);
+}
+
 TEST_F(QueueTest, ABoxThatWasToldNoDoesNotAskAgainAtOnce) {
   auto asked = ask(request("deploy"));
   queue_.answer(waiting(1)[0].id, false, "ann");
