@@ -7,6 +7,7 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "base/nearest.h"
+#include "resolver/secret.h"
 
 namespace agentbox::resolver {
 
@@ -293,13 +294,15 @@ std::string near_miss(std::string_view text) {
     return "it is a reference with spaces, quotes or braces around it; write the reference alone";
   }
   // Long enough for every spelling below, short enough for values of megabytes.
-  const std::string start = lower(core.substr(0, 64));
-  if (start.starts_with("ref+") || start.starts_with("secretref+")) {
-    if (is_reference(core.substr(core.find('+') + 1))) {
-      return "it begins with \"ref+\", which is another tool's; write the reference without it";
-    }
+  std::string start = lower(core.substr(0, 64));
+  const bool prefixed = (start.starts_with("ref+") || start.starts_with("secretref+")) &&
+                        is_reference(core.substr(core.find('+') + 1));
+  const bool short_of_one = lost_a_character(start);
+  wipe(start);
+  if (prefixed) {
+    return "it begins with \"ref+\", which is another tool's; write the reference without it";
   }
-  if (lost_a_character(start)) {
+  if (short_of_one) {
     return "it begins like a reference but has no \"://\"";
   }
   const std::string scheme = scheme_of(core);

@@ -147,6 +147,7 @@ class Resolver::Waits {
  private:
   void run_waiting(Batch& batch, Clock::time_point deadline) {
     run_batch(batch, deadline);
+    wipe_stack();
     end(&batch);
   }
 

@@ -107,6 +107,11 @@ void wipe(std::string& text) {
   text.clear();
 }
 
+[[gnu::noinline]] void wipe_stack() {
+  char below[64 << 10];
+  ::sodium_memzero(below, sizeof below);
+}
+
 void SecretBuilder::append(std::string_view bytes) {
   if (bytes.empty()) {
     return;

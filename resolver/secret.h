@@ -44,6 +44,10 @@ bool equal(const Secret& a, const Secret& b);
 // Wipes memory that held a value and is not a Secret (a library's buffer, a std::string).
 void wipe(std::string& text);
 
+// Overwrites the 64 KiB of stack below the caller: what returned functions, and registers that were
+// saved there, left of a value. For the end of work on values, on the thread that did it.
+void wipe_stack();
+
 // Appends pieces into one Secret that grows by doubling in locked memory. Throws as Secret does.
 class SecretBuilder {
  public:

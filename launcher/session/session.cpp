@@ -42,6 +42,7 @@
 #include "launcher/session/store.h"
 #include "launcher/session/world.h"
 #include "launcher/terminal/relay.h"
+#include "resolver/secret.h"
 
 namespace agentbox::session {
 
@@ -375,6 +376,7 @@ int drive(const RunRequest& request, const Prepared& prepared, const Seat& seat,
   BoxProcess process(box, recorder, seat.caller, std::move(terminal));
   // A sibling has no one at its terminal to ask.
   const bool ask = seat.caller == nullptr && asks(prepared.policy);
+  resolver::wipe_stack();  // for as long as the box runs, no value is left there
   const int status =
       terminal::relay(streams(handles, request), process, masks.set(), ask ? &approvals : nullptr);
   liaison.reset();
