@@ -181,7 +181,13 @@ void put(Tree& tree, std::string_view key, std::string value) {
 Tree read_sops_yaml(const std::string& text) { return YamlReader(text).read(); }
 
 Tree read_sops_json(const std::string& text) {
-  Tree tree = Tree::parse(text, nullptr, false);
+  const auto shallow = [](int depth, Tree::parse_event_t, Tree&) {
+    if (depth > kDeepest) {
+      refuse("it is nested too deeply");
+    }
+    return true;
+  };
+  Tree tree = Tree::parse(text, shallow, false);
   if (tree.is_discarded()) {
     refuse("it is not JSON");
   }

@@ -196,6 +196,13 @@ TEST_F(SopsTest, SaysWhatIsNotThere) {
   EXPECT_NE(answers[9].find("null"), std::string::npos);
 }
 
+TEST_F(SopsTest, RefusesWhatIsNestedTooDeeply) {
+  const std::string deep(200'000, '[');
+  home_.write("x.json", "{\"a\":" + deep + "1" + std::string(deep.size(), ']') +
+                            ",\"sops\":{\"mac\":\"x\",\"lastmodified\":\"y\"}}");
+  EXPECT_NE(ask({"sops://x.json#a"})[0].find("nested too deeply"), std::string::npos);
+}
+
 TEST_F(SopsTest, OpensWhatAgeSealed) {
   const std::vector<Secret> identities = read_age_identities(home_.read("key.txt"));
   ASSERT_EQ(identities.size(), 1u);
