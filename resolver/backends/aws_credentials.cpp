@@ -228,19 +228,17 @@ AwsChain::Outcome AwsChain::of_process(const AwsProfile& profile) {
   std::vector<std::string> words = split_command(profile.get("credential_process"));
   Command command;
   const std::string path(environment_.get("PATH"));
-  Search search;
-  if (!words.empty() && words.front().starts_with('/')) {
-    command.program = words.front();
-  } else if (!words.empty()) {
-    search = find_program(words.front(), path, avoid_);
-    command.program = search.program;
+  const Search search = find_program(words.empty() ? "" : words.front(), path, avoid_);
+  if (!words.empty()) {
+    command.program = words.front().starts_with('/') ? words.front() : search.program;
   }
   if (command.program.empty()) {
     return Failed{Failure::kUnavailable, "the program of " + what + " was not found",
                   "write its absolute path into ~/.aws/config"};
   }
   command.arguments = std::move(words);
-  std::vector<std::string> variables = {"PATH=" + path, "LANG=C"};
+  // What the program runs in turn is not found in the project either.
+  std::vector<std::string> variables = {"PATH=" + search.path, "LANG=C"};
   for (const char* name : {"HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "AWS_CONFIG_FILE",
                            "AWS_SHARED_CREDENTIALS_FILE"}) {
     if (const std::string_view value = environment_.get(name); !value.empty()) {
