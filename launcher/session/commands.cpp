@@ -89,7 +89,7 @@ void require_unchanged(const HeldProgram& program) {
       status.st_ctim.tv_nsec == program.changed.tv_nsec && S_ISREG(status.st_mode)) {
     return;
   }
-  throw Error(Status::kDenied,
+  throw Error(Status::kCannotRun,
               base::printable(program.name) +
                   " is no longer the program that it was when the session started",
               "if it was updated, start the session again");

@@ -31,7 +31,7 @@ using HeldPrograms = std::map<std::string, HeldProgram>;
 HeldPrograms find_commands(const policy::Policy& policy, const Identity& identity,
                            const Project& project);
 
-// Throws base::Error (kDenied) if another file is there now, or this one was changed.
+// Throws base::Error (kCannotRun) if another file is there now, or this one was changed.
 void require_unchanged(const HeldProgram& program);
 
 // The entries of the user's PATH that boxes see and none can write.

@@ -222,7 +222,7 @@ class DeputyTest(SessionTest):
                     (self.tools / "gh").unlink()
                 self.program("gh", EVIL)
                 out, error = process.communicate(b"go\n", timeout=60)
-                self.assertIn(b"77", out)
+                self.assertIn(b"126", out)
                 self.assertIn(b"no longer the program", error)
                 self.assertNotEqual(self.loot(), hash_of(self.token))
                 self.program("gh", GULLIBLE)
