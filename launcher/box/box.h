@@ -62,7 +62,8 @@ struct Plan {
   bool terminal = false;         // give the command a PTY of the box's own devpts
   bool scratch_home = false;     // hand out a tmpfs for a home that is gone with the box
   bool user_namespaces = false;  // leave clone/unshare(CLONE_NEWUSER) open
-  bool guarded = false;          // hand out the namespaces, for a Guard; not with user_namespaces
+  bool guarded = false;          // hand out the namespaces, for a Guard; not with user_namespaces.
+                                 // Its files are the user's own: no set-id modes (set_id_filter)
   Limits limits;
 };
 

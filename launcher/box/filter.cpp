@@ -20,4 +20,6 @@ FilterProgram argument_filter(bool user_namespaces) {
                          : FilterProgram{kArguments, std::size(kArguments)};
 }
 
+FilterProgram set_id_filter() { return {kSetId, std::size(kSetId)}; }
+
 }  // namespace agentbox::box

@@ -18,4 +18,8 @@ FilterProgram syscall_filter(bool user_namespaces);
 // and the stricter answer wins (seccomp(2)).
 FilterProgram argument_filter(bool user_namespaces);
 
+// No set-user-id and set-group-id modes (EPERM), for a box whose files are the user's own and not a
+// view's: outside it such a program has the user's rights, whoever runs it.
+FilterProgram set_id_filter();
+
 }  // namespace agentbox::box

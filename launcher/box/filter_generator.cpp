@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -126,9 +127,8 @@ void arguments(bool nested, const char* name) {
   }
   // A copy of a directory with all that is in it, also of what is covered in the original.
   constexpr std::uint64_t kBcachefsSubvolume = _IOC(_IOC_WRITE, 0xbc, 16, 32);  // bcachefs_ioctl.h
-  for (std::uint64_t command :
-       {std::uint64_t{BTRFS_IOC_SNAP_CREATE}, std::uint64_t{BTRFS_IOC_SNAP_CREATE_V2},
-        kBcachefsSubvolume}) {
+  for (std::uint64_t command : {std::uint64_t{BTRFS_IOC_SNAP_CREATE},
+                                std::uint64_t{BTRFS_IOC_SNAP_CREATE_V2}, kBcachefsSubvolume}) {
     filter.rule(SCMP_ACT_ERRNO(EPERM), "ioctl", {SCMP_A1(SCMP_CMP_MASKED_EQ, kLow, command)});
   }
   // clone3 hides its flags behind a pointer; libc falls back to clone on ENOSYS.
@@ -165,6 +165,33 @@ void arguments(bool nested, const char* name) {
   filter.print(name);
 }
 
+void set_id(const char* name) {
+  constexpr int kFchmodat2 = 452;  // newer than libseccomp 2.5.4
+  Filter filter(SCMP_ACT_ALLOW);
+  for (std::uint64_t bit : {S_ISUID, S_ISGID}) {
+    const auto mode = [bit](unsigned argument) {
+      return scmp_arg_cmp{argument, SCMP_CMP_MASKED_EQ, bit, bit};
+    };
+    filter.rule(SCMP_ACT_ERRNO(EPERM), "chmod", {mode(1)});
+    filter.rule(SCMP_ACT_ERRNO(EPERM), "fchmod", {mode(1)});
+    filter.rule(SCMP_ACT_ERRNO(EPERM), "fchmodat", {mode(2)});
+    filter.rule(SCMP_ACT_ERRNO(EPERM), kFchmodat2, "fchmodat2", {mode(2)});
+    filter.rule(SCMP_ACT_ERRNO(EPERM), "creat", {mode(1)});
+    filter.rule(SCMP_ACT_ERRNO(EPERM), "mknod", {mode(1)});
+    filter.rule(SCMP_ACT_ERRNO(EPERM), "mknodat", {mode(2)});
+    // A mode only where a file is made: else the register holds anything.
+    for (std::uint64_t makes : {O_CREAT, O_TMPFILE & ~O_DIRECTORY}) {
+      filter.rule(SCMP_ACT_ERRNO(EPERM), "open",
+                  {SCMP_A1(SCMP_CMP_MASKED_EQ, makes, makes), mode(2)});
+      filter.rule(SCMP_ACT_ERRNO(EPERM), "openat",
+                  {SCMP_A2(SCMP_CMP_MASKED_EQ, makes, makes), mode(3)});
+    }
+  }
+  // Its mode is behind a pointer; programs fall back to openat.
+  filter.rule(SCMP_ACT_ERRNO(ENOSYS), "openat2");
+  filter.print(name);
+}
+
 }  // namespace
 
 void print_all() {
@@ -172,6 +199,7 @@ void print_all() {
   syscalls(true, "kSyscallsNested");
   arguments(false, "kArguments");
   arguments(true, "kArgumentsNested");
+  set_id("kSetId");
 }
 
 }  // namespace agentbox::box

@@ -139,6 +139,10 @@ int execute(Context& context) {
       return error;
     }
   }
+  error = context.guarded ? refuse_set_id_modes() : 0;
+  if (error != 0) {
+    return error;
+  }
   if (::dup2(kInput, 0) < 0 || ::dup2(kOutput, 1) < 0 || ::dup2(kError, 2) < 0 ||
       ::close_range(kInput, ~0U, 0) < 0 || ::close(kControl) < 0) {
     return errno;

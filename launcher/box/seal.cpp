@@ -80,6 +80,8 @@ int install_filter(Context& context, const Step&) {
   return error != 0 ? error : install(syscall_filter(context.user_namespaces));
 }
 
+int refuse_set_id_modes() { return install(set_id_filter()); }
+
 int tie_to_supervisor(Context&, const Step&) {
   // Again, because a change of credentials clears it (prctl(2)).
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) {

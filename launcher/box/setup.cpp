@@ -488,6 +488,7 @@ void Compiler::limits() {
 
 void Compiler::seal() {
   context_.user_namespaces = plan_.user_namespaces;
+  context_.guarded = plan_.guarded;
   add("take terminal", take_terminal);
   add("close descriptors", close_descriptors);
   add("lock secure bits", lock_secure_bits);

@@ -48,6 +48,7 @@ struct Context {
   gid_t group = 0;
   bool terminal = false;
   bool user_namespaces = false;
+  bool guarded = false;
   bool cgroup = false;  // memory and processes are limited for the box as a whole
   // Where the command starts, if it enters by itself: a directory that init had entered before
   // masks were put on it would be the uncovered one. Else without a source.

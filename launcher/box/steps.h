@@ -27,8 +27,8 @@ int create_root(Context& context, const Step& step);
 int make_directory(Context& context, const Step& step);  // number: mode
 int make_file(Context& context, const Step& step);       // source: content
 int make_hidden_file(Context& context, const Step& step);
-int make_symlink(Context& context, const Step& step);    // source: the link's text
-int bind_path(Context& context, const Step& step);       // number: MOUNT_ATTR_*; flag: optional
+int make_symlink(Context& context, const Step& step);  // source: the link's text
+int bind_path(Context& context, const Step& step);     // number: MOUNT_ATTR_*; flag: optional
 int seal_system(Context& context, const Step& step);
 int open_scratch(Context& context, const Step& step);
 int attach_view(Context& context, const Step& step);
@@ -57,6 +57,7 @@ int lock_secure_bits(Context& context, const Step& step);
 int drop_capabilities(Context& context, const Step& step);
 int forbid_new_privileges(Context& context, const Step& step);
 int install_filter(Context& context, const Step& step);
+int refuse_set_id_modes();  // by the command itself: what leads to its directory needs openat2
 int tie_to_supervisor(Context& context, const Step& step);
 
 // landlock.cpp
