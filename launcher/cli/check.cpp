@@ -16,8 +16,11 @@ namespace po = boost::program_options;
 
 constexpr Usage kUsage = {
     "agentbox check [OPTION…]",
-    "Resolves every reference of a scope and of env files, and starts nothing: what a session would\n"
-    "get, from where, and how fast. Exit status 0 if all can be had, 78 if not.",
+    "Resolves every reference of a scope and of env files, and starts nothing: what a session "
+    "would\n"
+    "get, from where, and how fast. Without --scope, those of the scope main and of the scopes "
+    "that\n"
+    "the policy's commands run in. Exit status 0 if all can be had, 78 if not.",
     "  agentbox check\n"
     "  agentbox check --scope deploy --json\n"
     "  agentbox check --env-file .env\n"};
@@ -25,23 +28,24 @@ constexpr Usage kUsage = {
 void print_table(const std::vector<session::Checked>& checked) {
   for (const session::Checked& one : checked) {
     const double milliseconds = static_cast<double>(one.latency.count()) / 1000;
-    std::printf("%-7s %-24s %-40s %-10s %8.1f ms  %s\n", one.error.empty() ? "ok" : "failed",
-                base::printable(one.name).c_str(), base::printable(one.reference).c_str(),
-                base::printable(one.backend).c_str(), milliseconds,
-                base::printable(one.error.empty() ? one.version : one.error).c_str());
+    std::printf("%-7s %-12s %-24s %-40s %-10s %8.1f ms  %s\n", one.error.empty() ? "ok" : "failed",
+                base::printable(one.scope).c_str(), base::printable(one.name).c_str(),
+                base::printable(one.reference).c_str(), base::printable(one.backend).c_str(),
+                milliseconds, base::printable(one.error.empty() ? one.version : one.error).c_str());
     if (!one.hint.empty()) {
       std::printf("%-7s next: %s\n", "", base::printable(one.hint).c_str());
     }
   }
   if (checked.empty()) {
-    std::puts("This scope has no references to resolve.");
+    std::puts("There are no references to resolve.");
   }
 }
 
 void print_json(const std::vector<session::Checked>& checked) {
   nlohmann::json list = nlohmann::json::array();
   for (const session::Checked& one : checked) {
-    list.push_back({{"name", one.name},
+    list.push_back({{"scope", one.scope},
+                    {"name", one.name},
                     {"reference", one.reference},
                     {"backend", one.backend},
                     {"version", one.version},
@@ -57,13 +61,14 @@ void print_json(const std::vector<session::Checked>& checked) {
 
 int check(const Arguments& arguments) {
   session::RunRequest request;
+  request.scope.clear();
   bool json = false;
   po::options_description options("Options");
   options.add_options()("profile", po::value(&request.profiles)->value_name("NAME"),
                         "as for `agentbox run`")(
       "policy", po::value(&request.policy_file)->value_name("FILE"), "as for `agentbox run`")(
       "scope", po::value(&request.scope)->value_name("NAME"),
-      "the scope whose secrets to resolve (default: main)")(
+      "the one scope whose secrets to resolve")(
       "env-file", po::value(&request.env_files)->value_name("FILE"), "as for `agentbox run`")(
       "json", po::bool_switch(&json), "print a JSON array");
   if (!parse_options(kUsage, options, {}, {}, arguments)) {

@@ -1,5 +1,7 @@
 #include "launcher/session/check.h"
 
+#include <set>
+
 #include "base/directories.h"
 #include "launcher/session/leases.h"
 #include "launcher/session/prepared.h"
@@ -9,19 +11,21 @@
 
 namespace agentbox::session {
 
-std::vector<Checked> check(const RunRequest& request) {
-  const Prepared prepared(request);
+namespace {
+
+// The request's scope, resolved for `checked`.
+void check_scope(const Prepared& prepared, const RunRequest& request, const Place& place,
+                 std::vector<Checked>& checked) {
   const std::vector<Grant> grants = collect_grants(prepared.policy, request.scope, prepared.project,
                                                    prepared.layers.templates, request.env_files);
-  Recorder recorder(base::state_directory() + "/audit",
-                    common_record(prepared, request, first_place(request.scope)));
+  Recorder recorder(base::state_directory() + "/audit", common_record(prepared, request, place));
   resolver::Resolver resolver = make_resolver(prepared.project);
   const Leases leases(resolver, recorder);
   const std::vector<Wanted> all = wanted(grants);
   const std::vector<resolver::Resolution> resolutions = resolve(all, resolver, recorder);
-  std::vector<Checked> checked;
   for (std::size_t i = 0; i < all.size(); ++i) {
     Checked one;
+    one.scope = request.scope;
     one.name = all[i].name;
     one.reference = all[i].reference.text;
     one.backend = resolutions[i].backend;
@@ -34,6 +38,31 @@ std::vector<Checked> check(const RunRequest& request) {
       one.hint = failed.hint;
     }
     checked.push_back(std::move(one));
+  }
+}
+
+}  // namespace
+
+std::vector<Checked> check(RunRequest request) {
+  const bool with_commands = request.scope.empty();
+  if (with_commands) {
+    request.scope = RunRequest().scope;
+  }
+  const Prepared prepared(request);
+  Place place = first_place(request.scope);
+  std::vector<Checked> checked;
+  check_scope(prepared, request, place, checked);
+  std::set<std::string> others;
+  for (const auto& [name, command] : prepared.policy.commands) {
+    if (with_commands && command.scope != request.scope) {
+      others.insert(command.scope);
+    }
+  }
+  request.env_files.clear();  // commands get nothing of them
+  for (const std::string& scope : others) {
+    request.scope = scope;
+    place.chain = scope;
+    check_scope(prepared, request, place, checked);
   }
   return checked;
 }

@@ -1,5 +1,6 @@
 """The policy's `commands`: a name typed in the box runs the program of the host in its own scope."""
 import hashlib
+import json
 import secrets
 import shlex
 import unittest
@@ -115,6 +116,31 @@ class ShimsTest(SessionTest):
     def test_the_command_of_the_session_itself(self):
         result = self.agentbox("run", "--", "gh", "pr")
         self.assertIn(b"token " + hash_of(self.token).encode(), result.stdout)
+
+    def test_check_resolves_their_secrets_too(self):
+        self.write_policy(
+            secrets={name: {"from": f"local://{name}", "as": {"env": f"{name.upper()}_TOKEN"}}
+                     for name in ("gh", "own", "spawned")},
+            scopes={"main": {"secrets": ["own"], "spawn": ["other"]},
+                    "github": {"secrets": ["gh"]}, "other": {"secrets": ["spawned"]}},
+            commands={"gh": {"scope": "github"}, "cat": {"scope": "github"}, "ls": {"scope": "main"}})
+        self.secret("own", "value of its own")
+        result = self.agentbox("check", "--json")
+        self.assertEqual(result.returncode, 0, result.stderr.decode())
+        self.assertEqual([(row["scope"], row["name"], row["ok"])
+                          for row in json.loads(result.stdout)],
+                         [("main", "own", True), ("github", "gh", True)])
+        self.assertEqual([(record["scope"], record["reference"]) for record in self.records()
+                          if record["event"] == "resolve"],
+                         [("main", "local://own"), ("github", "local://gh")])
+        self.agentbox("secret", "rm", "gh")
+        result = self.agentbox("check")
+        self.assertEqual(result.returncode, 78, result.stderr.decode())
+        rows = [line.split()[:3] for line in result.stdout.decode().splitlines()
+                if not line.lstrip().startswith("next:")]
+        self.assertEqual(rows, [["ok", "main", "own"], ["failed", "github", "gh"]])
+        result = self.agentbox("check", "--scope", "main")
+        self.assertEqual(result.returncode, 0, result.stderr.decode())
 
     def test_without_the_program_nothing_starts(self):
         (self.tools / "gh").unlink()
