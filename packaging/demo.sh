@@ -18,6 +18,7 @@ echo 'STRIPE_KEY=sk_live_in_the_clear' >.env
 echo 'DB_PASSWORD=hunter2-from-last-year' >.env.production.local.backup
 echo 'aws_secret_access_key = in/an/old/backup' >config.bak
 echo 'print("hello from the shop")' >app.py
+echo 'last year it was hunter2-from-last-year' >notes.txt
 cat >agentbox.json <<'POLICY'
 {
   "version": 1,
@@ -26,7 +27,10 @@ cat >agentbox.json <<'POLICY'
     "database": { "from": "local://shop/database", "as": { "env": "DATABASE_URL" } },
     "deploy":   { "from": "local://shop/deploy",   "as": { "env": "DEPLOY_TOKEN" } }
   },
-  "scopes": { "main": { "secrets": ["database"] }, "release": { "secrets": ["deploy"] } }
+  "scopes": {
+    "main":    { "secrets": ["database"], "spawn": ["release"] },
+    "release": { "secrets": ["deploy"] }
+  }
 }
 POLICY
 printf 'postgres://shop:s3cr3t-9f2c@db/shop' | "$agentbox" secret set shop/database >/dev/null
@@ -36,16 +40,19 @@ say '1. Your project, outside the box'
 show 'ls -A'
 ls -A | grep -v '^\.git$' | paste -sd' '
 say '2. The repository asks for secrets, so it needs your consent, once for this exact version'
-"$agentbox" trust --yes | sed -n '1,4p'
-say '3. The same directory, inside'
-show "agentbox run -- bash -c 'ls -A; cat .env; cat config.bak'"
-"$agentbox" run -- bash -c 'ls -A | grep -v "^\.git$" | paste -sd" "; cat .env; cat config.bak' 2>&1 || true
+"$agentbox" trust --yes | sed -n '1,5p'
+say '3. The same directory, inside; and what stood in .env under another name'
+show "agentbox run -- bash -c 'ls -A; cat .env; cat config.bak; cat notes.txt'"
+"$agentbox" run -- bash -c 'ls -A | grep -v "^\.git$" | paste -sd" "; cat .env; cat config.bak; cat notes.txt' 2>&1 || true
 say '4. This scope gets its secret, masked in what it prints; the other scope'"'"'s secret is not there'
 show "agentbox run -- bash -c 'echo \$DATABASE_URL; echo \${DEPLOY_TOKEN-not set}'"
 "$agentbox" run -- bash -c 'echo "$DATABASE_URL"; echo "${DEPLOY_TOKEN-not set}"; test ${#DATABASE_URL} = 35 && echo "(and it is the real one: 35 characters)"'
-say '5. A new secret file, made while the box runs, is never there either'
+say '5. A command in another scope gets a box of its own, with that scope'"'"'s secret, masked for who asks'
+show "agentbox run -- agentbox spawn --scope release -- bash -c 'echo \$DEPLOY_TOKEN; echo \${DATABASE_URL-not set}'"
+"$agentbox" run -- agentbox spawn --scope release -- bash -c 'echo "$DEPLOY_TOKEN"; echo "${DATABASE_URL-not set}"'
+say '6. A new secret file, made while the box runs, is never there either'
 "$agentbox" run -- bash -c 'sleep 0.5; cat .env.local' 2>&1 & sleep 0.2; echo NEW=secret >.env.local; wait $! || true
-say '6. Every step is on a tamper-evident log'
+say '7. Every step is on a tamper-evident log'
 show 'agentbox log; agentbox log verify'
-"$agentbox" log | grep -E 'resolve|release|hide' | tail -n 7
+"$agentbox" log | awk '$5 ~ /^(resolve|release|spawn|hide)$/' | tail -n 8
 "$agentbox" log verify
