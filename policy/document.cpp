@@ -438,6 +438,10 @@ void read_secrets(const JsonNode& node, const std::string& path, Document& docum
   expect(node, Kind::kObject, path, "an object of secrets");
   for (const JsonNode::Member& member : node.members) {
     check_name(member.name, member.place, "the secret");
+    if (member.name == kReservedSecret) {
+      refuse(member.place, "no secret can have the name " + in_quotes(member.name),
+             "a file of this name is agentbox's own in each box: take another name");
+    }
     Secret secret;
     secret.name = member.name;
     secret.place = member.place;

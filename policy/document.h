@@ -66,6 +66,10 @@ struct Environment {
 
 enum class Deliver { kValue, kPlaceholder };
 
+// No secret's name: each secret has a file of its name in the box, where this one is the broker's
+// socket.
+inline constexpr char kReservedSecret[] = "broker.sock";
+
 struct Secret {
   std::string name;
   std::string from;  // a reference; empty if `template_file` is set
@@ -96,8 +100,8 @@ struct Scope {
 
 // A program that runs in a box of its own when its name is typed in another one.
 struct Command {
-  std::string name;   // no slash
-  std::string scope;  // of the box that it runs in
+  std::string name;                          // no slash
+  std::string scope;                         // of the box that it runs in
   std::optional<std::vector<Pattern>> args;  // see command_rules.h; any if it is left out
   Place place;
 };

@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "base/encode.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "launcher/broker/broker.h"
 #include "launcher/session/home.h"
 #include "launcher/session/own_program.h"
 #include "launcher/session/paths.h"
@@ -397,6 +399,9 @@ void World::know(const std::vector<Released>& released) {
     search_->know(released);
   }
 }
+
+// What would be renamed over the socket is refused where policies are read.
+static_assert(std::string_view(policy::kReservedSecret) == broker::kSocketName);
 
 void World::write_secret(const box::Handles& handles, const Released& secret) {
   // Replaced by rename, so that a reader never sees half a value; 0400, the user's own.

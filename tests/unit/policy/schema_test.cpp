@@ -183,6 +183,8 @@ TEST(Schema, DecidesLikeTheParser) {
       {R"({"version":1,"secrets":{"a":{"from":"","as":{"env":"A"}}}})", false},
       {R"({"version":1,"secrets":{"a":{"from":"x","as":{"file":"/a"}}}})", false},
       {R"({"version":1,"secrets":{"-":{"from":"x","as":{"env":"A"}}}})", false},
+      {R"({"version":1,"secrets":{"broker.sock":{"from":"x","as":{"env":"A"}}}})", false},
+      {R"({"version":1,"secrets":{"broker.sock2":{"from":"x","as":{"env":"A"}}}})", true},
       {R"({"version":1,"secrets":{"a":{"from":"x","as":{"env":"A"},"hosts":["*.a.b"]}}})", true},
       {R"({"version":1,"secrets":{"a":{"from":"x","as":{"env":"A"},"hosts":["a:1"]}}})", false},
       {R"({"version":1,"secrets":{"a":{"from":"x","as":{"file":"A"},"refresh":"10m"}}})", true},
