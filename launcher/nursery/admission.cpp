@@ -51,7 +51,7 @@ std::optional<Refused> Admission::judge(const Parent& parent, const broker::Spaw
   if (const auto refused = full(running)) {
     return refused;
   }
-  const double passed = std::chrono::duration<double>(now - filled_).count();
+  const double passed = std::chrono::duration<double>(now - filled_.value_or(now)).count();
   tokens_ = std::min(burst(concurrent_), tokens_ + passed * kPerSecond);
   filled_ = now;
   if (tokens_ < 1) {

@@ -54,7 +54,7 @@ class Admission {
   const policy::Policy& policy_;
   std::uint64_t depth_, concurrent_;
   double tokens_;
-  Clock::time_point filled_ = Clock::now();
+  std::optional<Clock::time_point> filled_;
 };
 
 }  // namespace agentbox::nursery

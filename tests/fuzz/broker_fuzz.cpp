@@ -28,7 +28,8 @@ void check_spawn(const nlohmann::json& params) {
     require(!problem.empty(), "a refusal without a reason");
     return;
   }
-  require(!request->scope.empty() && !request->arguments.empty(), "a request for nothing");
+  require(request->scope.empty() != request->command.empty(), "neither a scope nor a command");
+  require(!request->arguments.empty(), "a request for nothing");
   require(request->directory.front() == '/', "a directory that is not absolute");
   for (const std::string& word : request->arguments) {
     require(word.find('\0') == std::string::npos, "a word that execve(2) would cut");

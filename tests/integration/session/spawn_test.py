@@ -337,6 +337,23 @@ else:
         self.assertEqual(lines, sorted(f"{i} <concealed by agentbox:db>" for i in range(1, 21)))
         self.verify()
 
+    def test_a_hundred_at_once(self):
+        self.write_policy(limits={"spawn_concurrent": 100})
+        # Each waits for the last one: they are there at the same time.
+        out = self.box(
+            "for i in $(seq 100); do agentbox spawn --scope tests -- sh -c "
+            "'touch up.$1; while [ ! -e go ]; do sleep 0.5; done; echo \"$1 $DATABASE_URL\"' "
+            "x $i >out.$i 2>&1 & done; "
+            "while [ $(ls | grep -c '^up') -lt 100 ]; do sleep 0.2; done; "
+            "touch go; wait; cat out.*")
+        lines = sorted(out.stdout.decode().splitlines())
+        self.assertEqual(lines, sorted(f"{i} <concealed by agentbox:db>" for i in range(1, 101)))
+        spawned = [r for r in self.records() if r["event"] == "spawn"]
+        self.assertEqual(sum(r["outcome"] == "started" for r in spawned), 100)
+        self.assertEqual(sum(r["outcome"] == "ended" for r in spawned), 100)
+        self.assertEqual(len({r["box"] for r in spawned}), 100)
+        self.verify()
+
     def test_a_child_that_crashes_or_floods_leaves_the_others(self):
         out = self.box(
             "agentbox spawn --scope tests -- sh -c 'kill -SEGV $$' ; "

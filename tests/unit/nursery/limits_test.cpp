@@ -1,7 +1,7 @@
 // Who may start whom, and how many.
-#include "launcher/nursery/admission.h"
-
 #include <gtest/gtest.h>
+
+#include "launcher/nursery/admission.h"
 
 namespace agentbox::nursery {
 namespace {
@@ -33,7 +33,8 @@ class LimitsTest : public testing::Test {
     return refused ? refused->code + ": " + refused->message : "";
   }
 
-  const Parent main_{.box = "b1", .scope = "main", .chain = "main", .depth = 0};
+  const Parent main_{
+      .box = "b1", .scope = "main", .chain = "main", .depth = 0, .of_command = false};
   const Clock::time_point now_ = Clock::now();
   policy::Policy policy_;
 };
@@ -50,7 +51,8 @@ TEST_F(LimitsTest, TheListsOfTheScopesDecide) {
             "denied: the policy does not let scope \"main\" start scope \"nothing\\x1b\"");
   EXPECT_EQ(admission.judge(main_, request("test"), 0, now_)->hint, "did you mean \"tests\"?");
   // What one may does not pass on to those that it starts.
-  const Parent below{.box = "b2", .scope = "tests", .chain = "main/tests", .depth = 1};
+  const Parent below{
+      .box = "b2", .scope = "tests", .chain = "main/tests", .depth = 1, .of_command = false};
   EXPECT_EQ(said(admission.judge(below, request("tests"), 1, now_)), "");
   EXPECT_EQ(admission.judge(below, request("deploy"), 1, now_)->code, "denied");
 }
@@ -63,7 +65,8 @@ TEST_F(LimitsTest, OnlyAScopeThatMayDetaches) {
 
 TEST_F(LimitsTest, TheDepthIsLimited) {
   const auto at = [](std::size_t depth) {
-    return Parent{.box = "b", .scope = "tests", .chain = "main/tests", .depth = depth};
+    return Parent{
+        .box = "b", .scope = "tests", .chain = "main/tests", .depth = depth, .of_command = false};
   };
   Admission usual(policy_);
   EXPECT_EQ(said(usual.judge(at(kDepth - 1), request("tests"), 0, now_)), "");
@@ -94,7 +97,7 @@ TEST_F(LimitsTest, HowFastIsLimited) {
   }
   EXPECT_EQ(admission.judge(main_, request("tests"), 0, now_)->code, "limit");
   // Ten come back each second; a refusal costs nothing.
-  const auto later = Clock::now() + milliseconds(250);
+  const auto later = now_ + milliseconds(250);
   EXPECT_EQ(said(admission.judge(main_, request("tests"), 0, later)), "");
   EXPECT_EQ(said(admission.judge(main_, request("tests"), 0, later)), "");
   EXPECT_EQ(admission.judge(main_, request("tests"), 0, later)->code, "limit");
