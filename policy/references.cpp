@@ -35,14 +35,14 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-// The bytes 1Password, Vault and the others allow in a path and its query; no user part and no
-// port.
+// The bytes 1Password, Vault and the others allow in a path and its query, "%" for those that are
+// encoded; no user part and no port.
 bool is_reference(std::string_view value) {
   return std::any_of(std::begin(kSchemes), std::end(kSchemes), [&](std::string_view scheme) {
     const std::string_view rest = value.substr(std::min(scheme.size(), value.size()));
     return value.starts_with(scheme) && !rest.empty() && rest.size() <= 512 &&
            std::all_of(rest.begin(), rest.end(), [](char c) {
-             return is_name_byte(c) || std::string_view("-./ ?=#&${}").find(c) != kNone;
+             return is_name_byte(c) || std::string_view("-./ ?=#&${}%").find(c) != kNone;
            });
   });
 }

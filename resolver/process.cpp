@@ -48,7 +48,7 @@ Pipe make_pipe() {
 
 // The whole input is in the pipe before the program starts: no write can block on it, and none can
 // raise SIGPIPE.
-UniqueFd filled_pipe(const std::string& input) {
+UniqueFd filled_pipe(std::string_view input) {
   Pipe pipe = make_pipe();
   base::check(::fcntl(pipe.writer.get(), F_SETFL, O_NONBLOCK), "fcntl");
   if (input.size() > 65536) {

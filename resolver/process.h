@@ -15,7 +15,7 @@ struct Command {
   std::string program;                   // absolute path
   std::vector<std::string> arguments;    // argv, with argv[0]; never a secret: any user can read it
   std::vector<const char*> environment;  // "NAME=value", all of it; the caller keeps the strings
-  std::string input;                     // what standard input holds; empty: it is /dev/null
+  std::string_view input;                // of standard input, kept by the caller; empty: /dev/null
   std::size_t output_limit = 2u << 20;   // bytes
 };
 

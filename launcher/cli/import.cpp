@@ -24,18 +24,18 @@ using Json = nlohmann::json;
 
 constexpr Usage kUsage = {
     "agentbox import [OPTION…] [FILE]",
-    "Moves the secrets of an env file (.env, if none is named) into the local encrypted store, "
-    "and\n"
-    "leaves local:// references in their place. Comments, order and all else stay. Each value is "
-    "read\n"
-    "back as a session would, and the file is replaced as a whole, after that. What looks like a\n"
-    "secret is moved, by its name or by its value, and what takes in such a value. Other stores "
-    "than\n"
-    "the local one are not written to: put a value there with their own program, and its "
-    "reference\n"
-    "into the file.",
+    "Moves the secrets of an env file (.env, if none is named) into a store, and leaves "
+    "references\n"
+    "in their place: local:// ones, or those of 1Password (--to op) or Vault (--to vault).\n"
+    "Comments, order and all else stay. Each value is read back as a session would, and the file\n"
+    "is replaced as a whole, after that. What looks like a secret is moved, by its name or by its\n"
+    "value, and what takes in such a value. A value that is there already is never replaced: if "
+    "it\n"
+    "is the same, the reference is written; if not, nothing is.",
     "  agentbox import --dry-run\n"
     "  agentbox import .env.local --only STRIPE_KEY\n"
+    "  agentbox import --to op --vault Dev\n"
+    "  agentbox import --to vault --path secret/shop/dev\n"
     "  agentbox run --env-file=.env -- npm start     # the file goes on working\n"};
 
 struct Chosen {
@@ -131,10 +131,10 @@ void check(const Chosen& chosen) {
     throw Error(Status::kDenied, "this is a box, and secrets are stored outside of boxes",
                 "run `agentbox import` in your own shell");
   }
-  if (chosen.to != "local") {
-    throw Error(Status::kFailed, "import cannot write to " + base::printable(chosen.to),
-                "it moves values to the local store (--to local); for another one, store the value "
-                "with its own program and write its reference into the file");
+  const session::StorePlace& to = chosen.request.to;
+  if (to.store.empty() && !(to.vault.empty() && to.item.empty() && to.path.empty())) {
+    throw Error(Status::kFailed, "--vault, --item and --path say where in another store",
+                "add --to op or --to vault");
   }
   if (chosen.request.all && !chosen.request.only.empty()) {
     throw Error(Status::kFailed, "--all and --only exclude each other");
@@ -147,7 +147,13 @@ int import(const Arguments& arguments) {
   Chosen chosen;
   po::options_description options("Options");
   options.add_options()("to", po::value(&chosen.to)->value_name("STORE")->default_value("local"),
-                        "where the values go: local")(
+                        "where the values go: local, op (1Password) or vault (Vault, OpenBao)")(
+      "vault", po::value(&chosen.request.to.vault)->value_name("NAME"),
+      "1Password: the vault (Private, if none is named)")(
+      "item", po::value(&chosen.request.to.item)->value_name("NAME"),
+      "1Password: the item to make (the project's name)")(
+      "path", po::value(&chosen.request.to.path)->value_name("PATH"),
+      "Vault: mount and path (secret/ and the project's name)")(
       "all", po::bool_switch(&chosen.request.all),
       "move every value, not only what looks like a secret")(
       "only", po::value(&chosen.request.only)->value_name("NAME"),
@@ -163,6 +169,7 @@ int import(const Arguments& arguments) {
   if (!parse_options(kUsage, options, positional, hidden, arguments)) {
     return 0;
   }
+  chosen.request.to.store = chosen.to == "local" ? "" : chosen.to;
   check(chosen);
   session::Import plan(chosen.request);
   Copies copies{plan.copies()};

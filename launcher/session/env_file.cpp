@@ -3,10 +3,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/random.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <climits>
 #include <cstdlib>
 #include <memory>
@@ -57,6 +59,31 @@ void overwrite(int file, off_t size, const std::string& path) {
   base::check(::fsync(file), "fsync", path);
 }
 
+// ACLs, labels and the user's own attributes (xattr(7)). A label that the kernel gives by its own
+// rules and lets nobody set stays as the kernel made it.
+void copy_attributes(int from, int to, const std::string& path) {
+  const ssize_t length = ::flistxattr(from, nullptr, 0);
+  if (length < 0 && errno == ENOTSUP) {
+    return;
+  }
+  base::check(length < 0 ? -1 : 0, "list the attributes of", path);
+  std::string names(static_cast<std::size_t>(length), '\0');
+  base::check(::flistxattr(from, names.data(), names.size()) == length ? 0 : -1,
+              "list the attributes of", path);
+  for (std::size_t at = 0; at < names.size(); at = names.find('\0', at) + 1) {
+    const char* name = names.data() + at;
+    const ssize_t size = ::fgetxattr(from, name, nullptr, 0);
+    base::check(size < 0 ? -1 : 0, "read an attribute of", path);
+    std::string value(static_cast<std::size_t>(size), '\0');
+    base::check(::fgetxattr(from, name, value.data(), value.size()) == size ? 0 : -1,
+                "read an attribute of", path);
+    const bool label = std::string_view(name).starts_with("security.");
+    if (::fsetxattr(to, name, value.data(), value.size(), 0) != 0 && !(label && errno == EPERM)) {
+      base::check(-1, "keep the attributes of", path);
+    }
+  }
+}
+
 // Whether it is called like a copy that nobody uses, not like another file that is in use
 // (".env.production").
 bool is_copy(const std::string& name, const std::string& original) {
@@ -103,6 +130,7 @@ void EnvFile::replace(const Secret& text) {
                   path_);
     }
     base::check(::fchmod(fresh.get(), status_.st_mode & 07777), "keep the mode of", path_);
+    copy_attributes(file_.get(), fresh.get(), path_);
     base::check(::fsync(fresh.get()), "fsync", temporary);
     struct stat now = {};
     base::check(::fstatat(directory_.get(), name.c_str(), &now, AT_SYMLINK_NOFOLLOW), "stat",

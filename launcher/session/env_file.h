@@ -21,9 +21,9 @@ class EnvFile {
   const std::string& path() const { return path_; }  // absolute, no symbolic link in it
   const resolver::Secret& text() const { return text_; }
 
-  // Puts a file with this text, and with mode, owner and group of the old one, in its place by
-  // rename(2), and overwrites the old one with zeros. Refuses if the file was changed since it was
-  // read. Its temporary name is one that the policy's floor hides.
+  // Puts a file with this text, and with mode, owner, group, ACL and extended attributes of the old
+  // one, in its place by rename(2), and overwrites the old one with zeros. Refuses if the file was
+  // changed since it was read. Its temporary name is one that the policy's floor hides.
   void replace(const resolver::Secret& text);
 
   // Copies that editors and people leave beside it (".env~", ".env.bak", "..env.swp") and that hold

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 #include <utility>
 
@@ -42,6 +43,8 @@ bool is_in(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+constexpr std::chrono::seconds kTimeLimit{60};  // of a store, to take the values
+
 const Secret* literal_of(const EnvEntry& entry) { return std::get_if<Secret>(&entry.value); }
 
 }  // namespace
@@ -52,6 +55,11 @@ Import::Import(const ImportRequest& request)
       project_(project_of(file_.path())),
       entries_(
           resolver::parse_dotenv_whole(file_.text(), request.file, resolver::lookup_in(environ))) {
+  if (!request.to.store.empty()) {
+    StorePlace place = request.to;
+    place.project = plain_project();
+    writer_ = make_writer(place, project_);
+  }
   choose(request);
   check_choice(request);
   name_places();
@@ -148,9 +156,25 @@ void Import::check_choice(const ImportRequest& request) const {
   }
 }
 
-void Import::name_places() {
+std::string Import::plain_project() const {
   const std::string root = project_.root.empty() ? parent(file_.path()) : project_.root;
-  const std::string prefix = resolver::plain_name(root.substr(root.rfind('/') + 1)) + "/";
+  return resolver::plain_name(root.substr(root.rfind('/') + 1));
+}
+
+void Import::name_places() {
+  if (writer_ == nullptr) {
+    name_local_places();
+    return;
+  }
+  for (ImportRow& row : rows_) {
+    if (row.moved) {
+      row.reference = writer_->reference(row.name);
+    }
+  }
+}
+
+void Import::name_local_places() {
+  const std::string prefix = plain_project() + "/";
   std::set<std::string> taken;
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     if (!rows_[i].moved) {
@@ -195,6 +219,26 @@ std::vector<std::string> Import::copies() const {
 void Import::perform() {
   const Secret text = new_text();
   check_text(text);
+  if (writer_ == nullptr) {
+    store_locally();
+  } else {
+    store_by_writer();
+  }
+  try {
+    read_back();
+    file_.replace(text);
+  } catch (const Error& error) {
+    if (written_to_.empty()) {
+      throw;
+    }
+    throw Error(error.status(),
+                std::string(error.what()) + "; the values stay in " + written_to_ +
+                    ", and what the file held is still in it",
+                error.hint());
+  }
+}
+
+void Import::store_locally() {
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     if (rows_[i].moved) {
       const std::string name = rows_[i].reference.substr(std::string_view("local://").size());
@@ -207,8 +251,27 @@ void Import::perform() {
       }
     }
   }
-  read_back();
-  file_.replace(text);
+}
+
+void Import::store_by_writer() {
+  std::vector<resolver::NewValue> values;
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    if (rows_[i].moved) {
+      values.push_back({rows_[i].name, literal_of(entries_[i])});
+    }
+  }
+  const std::string place = base::printable(writer_->place());
+  const auto outcome = writer_->write(values, std::chrono::steady_clock::now() + kTimeLimit);
+  if (const auto* failed = std::get_if<resolver::Failed>(&outcome)) {
+    throw Error(Status::kConfiguration,
+                "the values could not be written to " + place + " (" +
+                    resolver::failure_name(failed->failure) + "): " + failed->message +
+                    "; the file was left as it is",
+                failed->hint);
+  }
+  if (std::get<resolver::Written>(outcome).changed) {
+    written_to_ = place;
+  }
 }
 
 void Import::read_back() const {
@@ -234,11 +297,15 @@ void Import::read_back() const {
   const std::vector<Released> released = release(std::move(grants), resolver, recorder);
   for (std::size_t i = 0; i < released.size(); ++i) {
     if (!resolver::equal(released[i].value, *values[i])) {
-      throw Error(Status::kFailed,
+      const bool there = writer_ != nullptr && written_to_.empty();
+      throw Error(there ? Status::kConfiguration : Status::kFailed,
                   released[i].name +
-                      " does not come back from the store as it was; the file was "
-                      "left as it is",
-                  "`agentbox doctor` tries the store");
+                      (there ? " has another value in " + base::printable(writer_->place()) +
+                                   ", which was there before; nothing was written"
+                             : std::string(" does not come back from the store as it was")) +
+                      "; the file was left as it is",
+                  there ? "choose another place: --item NAME or --path PATH"
+                        : "`agentbox doctor` tries the store");
     }
   }
 }
@@ -250,7 +317,8 @@ Secret Import::new_text() const {
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     if (rows_[i].moved) {
       result.append(text.substr(at, entries_[i].begin - at));
-      result.append(rows_[i].reference);
+      const bool quoted = rows_[i].reference.find(' ') != std::string::npos;
+      result.append(quoted ? "\"" + rows_[i].reference + "\"" : rows_[i].reference);
       at = entries_[i].end;
     }
   }

@@ -1,12 +1,14 @@
-// Moves the plain values of an env file into the local store, and leaves references.
+// Moves the plain values of an env file into a store, and leaves references.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "launcher/session/env_file.h"
 #include "launcher/session/project.h"
+#include "launcher/session/store.h"
 #include "resolver/dotenv.h"
 #include "resolver/local_store.h"
 
@@ -16,6 +18,7 @@ struct ImportRequest {
   std::string file;
   bool all = false;               // also what does not look like a secret
   std::vector<std::string> only;  // these names and no others; empty: what looks like a secret
+  StorePlace to;                  // its project is filled in here; no store: the local one
 };
 
 // One NAME=value of the file.
@@ -42,14 +45,19 @@ class Import {
   // Old copies of the file that hold one of the values that are moved.
   std::vector<std::string> copies() const;
 
-  // Stores the values, reads each back as a session would (on the log), checks that the new text
-  // means the same, and only then replaces the file. What was stored stays if a later step fails.
+  // Checks that the new text means the same, stores the values, reads each back as a session would
+  // (on the log), and only then replaces the file. What was stored stays if a later step fails, and
+  // the error says where.
   void perform();
 
  private:
   void choose(const ImportRequest& request);
   void check_choice(const ImportRequest& request) const;
+  std::string plain_project() const;
   void name_places();
+  void name_local_places();
+  void store_locally();
+  void store_by_writer();
   void read_back() const;
   resolver::Secret new_text() const;
   void check_text(const resolver::Secret& text) const;
@@ -57,6 +65,8 @@ class Import {
   EnvFile file_;
   resolver::LocalStore store_;
   Project project_;
+  std::unique_ptr<resolver::Writer> writer_;  // none: the local store
+  std::string written_to_;                    // a place that holds values of this import now
   std::vector<resolver::EnvEntry> entries_;
   std::vector<ImportRow> rows_;  // of the entries
   std::vector<int> other_lines_;

@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <memory>
+#include <utility>
 
 #include "base/directories.h"
+#include "base/encode.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "resolver/backends/aws_secrets.h"
@@ -15,6 +17,9 @@
 #include "resolver/backends/op.h"
 #include "resolver/backends/pass.h"
 #include "resolver/backends/sops.h"
+#include "resolver/writers/op_connect_writer.h"
+#include "resolver/writers/op_writer.h"
+#include "resolver/writers/vault_writer.h"
 
 namespace agentbox::session {
 
@@ -77,6 +82,34 @@ resolver::Resolver make_resolver(const Project& project, Ask ask) {
   resolver.add("sops", std::make_shared<resolver::SopsBackend>(project.root));
   resolver.add("op", std::make_shared<resolver::OpBackend>(std::move(options)));
   return resolver;
+}
+
+std::unique_ptr<resolver::Writer> make_writer(const StorePlace& place, const Project& project) {
+  const auto refuse = [&](const std::string& option, const std::string& value) {
+    if (!value.empty()) {
+      throw base::Error(base::Status::kFailed, option + " does not go with --to " + place.store);
+    }
+  };
+  if (place.store == "vault") {
+    refuse("--vault", place.vault);
+    refuse("--item", place.item);
+    return std::make_unique<resolver::VaultWriter>(place.path.empty() ? "secret/" + place.project
+                                                                      : place.path);
+  }
+  if (place.store != "op") {
+    throw base::Error(base::Status::kFailed,
+                      "import cannot write to " + base::printable(place.store),
+                      "it writes to local, op and vault; for another store, put the value there "
+                      "with its own program and its reference into the file");
+  }
+  refuse("--path", place.path);
+  resolver::OpPlace item{place.vault.empty() ? "Private" : place.vault,
+                         place.item.empty() ? place.project : place.item};
+  if (resolver::OpConnectBackend().configured()) {
+    return std::make_unique<resolver::OpConnectWriter>(std::move(item));
+  }
+  return std::make_unique<resolver::OpWriter>(
+      std::move(item), resolver::ToolOptions{environ, {project.root, project.working_directory}});
 }
 
 resolver::Secret ask_secret(const char* prompt) {

@@ -1,9 +1,13 @@
 // The user's own backends: the local encrypted store, and which programs may be run.
 #pragma once
 
+#include <memory>
+#include <string>
+
 #include "launcher/session/project.h"
 #include "resolver/local_store.h"
 #include "resolver/resolver.h"
+#include "resolver/writers/writer.h"
 
 namespace agentbox::session {
 
@@ -18,6 +22,17 @@ enum class Ask { kTerminal, kNever };
 // A resolver for this session: local:// from that store, others by programs that are not below the
 // project. Nothing is opened before the first reference.
 resolver::Resolver make_resolver(const Project& project, Ask ask = Ask::kTerminal);
+
+// Where values are to be put in a store other than the local one.
+struct StorePlace {
+  std::string store;                // "op", "vault"
+  std::string vault, item;          // of 1Password; empty: Private, and the project's name
+  std::string path;                 // of Vault; empty: secret/ and the project's name
+  std::string project = "project";  // a plain name
+};
+
+// Throws base::Error for a store that is not written to, or an option that is not its own.
+std::unique_ptr<resolver::Writer> make_writer(const StorePlace& place, const Project& project);
 
 // Reads one line from the controlling terminal without echo. Throws base::Error if there is none.
 resolver::Secret ask_secret(const char* prompt);

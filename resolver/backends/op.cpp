@@ -3,13 +3,13 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include <array>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "base/encode.h"
 #include "base/error.h"
+#include "resolver/backends/op_environment.h"
 #include "resolver/backends/op_failure.h"
 
 namespace agentbox::resolver {
@@ -17,22 +17,6 @@ namespace agentbox::resolver {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// What op may see of the environment. Not OP_FORMAT, which changes what it prints, nor OP_DEBUG,
-// which prints more than it should.
-constexpr std::array<std::string_view, 10> kPassed = {
-    "HOME",
-    "XDG_CONFIG_HOME",
-    "XDG_RUNTIME_DIR",
-    "OP_ACCOUNT",
-    "OP_SERVICE_ACCOUNT_TOKEN",
-    "OP_CONNECT_HOST",
-    "OP_CACHE",
-    "OP_CONNECT_TOKEN",
-    "OP_CONFIG_DIR",
-    "OP_BIOMETRIC_UNLOCK_ENABLED",
-};
-constexpr std::string_view kSessionPrefix = "OP_SESSION_";
 
 const char* find_variable(const char* const* environment, std::string_view name) {
   for (; *environment != nullptr; ++environment) {
@@ -46,7 +30,7 @@ const char* find_variable(const char* const* environment, std::string_view name)
 
 bool is_credential(std::string_view variable) {
   return variable.starts_with("OP_SERVICE_ACCOUNT_TOKEN=") ||
-         variable.starts_with("OP_CONNECT_TOKEN=") || variable.starts_with(kSessionPrefix);
+         variable.starts_with("OP_CONNECT_TOKEN=") || variable.starts_with(kOpSessionPrefix);
 }
 
 // Failures that every further call would meet again.
@@ -163,7 +147,7 @@ class Call {
 
   bool has_sessions() const {
     for (const char* const* variable = options_.environment; *variable != nullptr; ++variable) {
-      if (std::string_view(*variable).starts_with(kSessionPrefix)) {
+      if (std::string_view(*variable).starts_with(kOpSessionPrefix)) {
         return true;
       }
     }
@@ -178,13 +162,13 @@ class Call {
     command.program = program_;
     command.arguments = std::move(arguments);
     command.environment = {path_.c_str(), "LANG=C"};
-    for (const std::string_view name : kPassed) {
+    for (const std::string_view name : kOpVariables) {
       if (const char* variable = find_variable(options_.environment, name)) {
         command.environment.push_back(variable);
       }
     }
     for (const char* const* variable = options_.environment; *variable != nullptr; ++variable) {
-      if (with_sessions_ && std::string_view(*variable).starts_with(kSessionPrefix)) {
+      if (with_sessions_ && std::string_view(*variable).starts_with(kOpSessionPrefix)) {
         command.environment.push_back(*variable);
       }
     }
@@ -195,7 +179,8 @@ class Call {
   std::vector<Answer> inject(const std::vector<Reference>& references) {
     const std::string nonce = fresh_nonce();
     Command call = command({"op", "inject"});
-    call.input = make_template(references, nonce);
+    const std::string text = make_template(references, nonce);
+    call.input = text;
     Finished finished = run(call, deadline_);
     if (std::optional<Failed> failed = failure_of(finished, references)) {
       std::vector<Answer> answers;

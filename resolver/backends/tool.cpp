@@ -62,7 +62,8 @@ std::variant<Tool, Failed> Tool::find(const std::string& program, const std::str
 }
 
 Tool::Outcome Tool::run(std::vector<std::string> arguments,
-                        std::chrono::steady_clock::time_point deadline, std::string input) const {
+                        std::chrono::steady_clock::time_point deadline,
+                        std::string_view input) const {
   Command command;
   command.program = program_;
   command.arguments = {name_};
@@ -72,7 +73,7 @@ Tool::Outcome Tool::run(std::vector<std::string> arguments,
   for (const std::string& variable : own_) {
     command.environment.push_back(variable.c_str());
   }
-  command.input = std::move(input);
+  command.input = input;
   Finished finished = resolver::run(command, deadline);
   Outcome outcome;
   outcome.output = std::move(finished.output);

@@ -34,6 +34,8 @@ class Tool {
   const std::string& name() const { return name_; }
   // Adds "NAME=value" to what it sees.
   void set(std::string variable) { own_.push_back(std::move(variable)); }
+  // The same for a "NAME=value" that the caller keeps, as a credential in the environment.
+  void pass(const char* variable) { passed_.push_back(variable); }
 
   struct Outcome {
     std::optional<Failed> failed;  // no exit status of its own: time-out, signal, too much output
@@ -52,7 +54,7 @@ class Tool {
     std::string complaint() const;
   };
   Outcome run(std::vector<std::string> arguments, std::chrono::steady_clock::time_point deadline,
-              std::string input = {}) const;
+              std::string_view input = {}) const;
 
  private:
   std::string name_;

@@ -6,8 +6,14 @@ config.json, beside what stand_in.py says:
   vaults  [{"id", "name", "items": [full items as the API gives them]}]
   files   {"file id": "content"}
   hidden  [vault id, …]: vaults outside the token's scope
+  read_only  true: the token may not write
+
+Items that are made stay as long as the server runs. mangle: true stores another value than it was
+given.
 """
+import copy
 import re
+import uuid
 
 import stand_in
 from stand_in import Answer
@@ -27,7 +33,14 @@ def fits(text, query):
 
 
 class Connect(stand_in.StandIn):
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.made = {}  # vault id -> items
+
     def answer(self, request, config):
+        config = copy.deepcopy(config)
+        for vault in config["vaults"]:
+            vault["items"] = vault["items"] + self.made.get(vault["id"], [])
         if request.path == "/heartbeat":
             return Answer(200, b".", {"Content-Type": "text/plain"})
         if request.headers.get("Authorization") != "Bearer " + config["token"]:
@@ -47,10 +60,28 @@ class Connect(stand_in.StandIn):
             return error(404, "vault %s not found" % parts[2])
         if len(parts) == 3:
             return Answer(200, self.vault(vault))
+        if len(parts) == 4 and request.method == "POST":
+            return self.make(vault, request.json(), config)
         if len(parts) == 4:
             return Answer(200, [self.summary(vault, i) for i in vault["items"]
                                 if fits(i["title"], request.query)])
         return self.item(vault, parts[4:], config)
+
+    def make(self, vault, body, config):
+        if config.get("read_only"):
+            return error(403, "Authorization: token does not have permission to perform create on "
+                              "vault %s" % vault["id"])
+        if not isinstance(body, dict) or body.get("vault", {}).get("id") != vault["id"]:
+            return error(400, "Vault UUID in body does not match the path")
+        if body.get("category") not in ("LOGIN", "PASSWORD", "API_CREDENTIAL", "SECURE_NOTE"):
+            return error(400, "Invalid item category")
+        item = {"id": uuid.uuid4().hex[:26], "title": body.get("title", "Untitled"), "version": 1,
+                "category": body["category"], "sections": body.get("sections", []),
+                "fields": [{"id": uuid.uuid4().hex[:26], **field} for field in body.get("fields", [])]}
+        if config.get("mangle"):
+            item["fields"][0]["value"] += "x"
+        self.made.setdefault(vault["id"], []).append(item)
+        return self.item({**vault, "items": [item]}, [item["id"]], config)
 
     def item(self, vault, parts, config):
         if not ID.fullmatch(parts[0]):

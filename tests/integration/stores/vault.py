@@ -15,7 +15,12 @@ config.json, beside what stand_in.py says:
   lease       seconds of leases and logins (default 3600)
   old_server  true: does not know sys/internal/ui/mounts
   sealed      true
+  cas_races   N: before each of the first N writes another one gets in
+  read_only   true: no policy lets anything be written
+
+What is written to a key/value engine stays as long as the server runs.
 """
+import copy
 import threading
 import uuid
 
@@ -43,6 +48,8 @@ class Vault(stand_in.StandIn):
         self.leases = {}
         self.unwrapped = set()
         self.count = 0
+        self.written = {}  # path -> all its versions
+        self.races = 0
 
     def answer(self, request, config):
         with self.state:
@@ -53,6 +60,9 @@ class Vault(stand_in.StandIn):
             path = request.path[len("/v1/"):]
             space = (request.headers.get("X-Vault-Namespace") or "").strip("/")
             world = config if not space else config.get("namespaces", {}).get(space)
+            if world is not None and self.written and not space:
+                world = copy.deepcopy(world)
+                world.setdefault("secrets", {}).update(self.written)
             if world is None:
                 return errors(404, "no handler for route \"%s\". route entry not found." % path)
             if path.startswith("auth/") and path.endswith("/login"):
@@ -130,7 +140,38 @@ class Vault(stand_in.StandIn):
             return self.preflight(path[len("sys/internal/ui/mounts/"):], config, world)
         if any(path.startswith(prefix) for prefix in config.get("denied", [])):
             return errors(403, "1 error occurred:\n\t* permission denied\n\n")
+        if request.method in ("POST", "PUT"):
+            return self.write(path, request, config, world)
         return self.read(path, request, lease, world)
+
+    def write(self, path, request, config, world):
+        mount = self.mount_of(path, world)
+        if mount is None or world["mounts"][mount]["type"] != "kv":
+            return errors(404, "no handler for route \"%s\". route entry not found." % path)
+        if config.get("read_only"):
+            return errors(403, "1 error occurred:\n\t* permission denied\n\n")
+        body = request.json()
+        if not isinstance(body, dict):
+            return errors(400, "failed to parse JSON input")
+        if (world["mounts"][mount].get("options") or {}).get("version") != "2":
+            self.written[path] = [{"data": body}]
+            return Answer(204)
+        if not path.startswith(mount + "data/"):
+            return Answer(404, {"errors": [], "warnings": ["Invalid path for a versioned K/V "
+                                                           "secrets engine."]})
+        name = mount + path[len(mount + "data/"):]
+        versions = list(world.get("secrets", {}).get(name, []))
+        if self.races < config.get("cas_races", 0):
+            self.races += 1
+            versions.append({"data": {"raced": "in"}})
+            self.written[name] = versions
+        cas = (body.get("options") or {}).get("cas")
+        if cas is not None and cas != len(versions):
+            return errors(400, "check-and-set parameter did not match the current version")
+        self.written[name] = versions + [{"data": body["data"]}]
+        return Answer(200, envelope({"created_time": "2026-01-01T00:00:00.000000000Z",
+                                     "custom_metadata": None, "deletion_time": "",
+                                     "destroyed": False, "version": len(versions) + 1}))
 
     def change_lease(self, operation, request, lease):
         lease_id = (request.json() or {}).get("lease_id", "")

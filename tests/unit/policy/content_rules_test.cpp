@@ -93,6 +93,7 @@ TEST(References, FilesOfReferencesOnly) {
            "password: op://v/i/f # the team's\n",
            R"({"database": {"password": "op://v/i/f", "port": 5432, "hosts": ["$HOST"]}})",
            "KEY={{ op://v/i/f }}\nOTHER=local://name\n",
+           "KEY=keyring://My%20service/me%40example.org\n",
        }) {
     EXPECT_TRUE(holds_only_references(text)) << text;
   }
