@@ -124,7 +124,10 @@ class Import(SessionTest):
         os.link(self.file, self.project / "other")
         self.assertIn("hard link", self.run_import(status=78))
         self.unchanged()
-        self.assertIn("cannot write to op", self.run_import("--to", "op", status=125))
+        (self.project / "other").unlink()
+        self.assertIn("cannot write to doppler", self.run_import("--to", "doppler", status=125))
+        self.assertIn("add --to op", self.run_import("--vault", "Dev", status=125))
+        self.unchanged()
 
     def test_follows_a_symbolic_link(self):
         target = self.write("secrets/shop.env", BEFORE, self.place)
