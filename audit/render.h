@@ -2,10 +2,8 @@
 // terminal or forge a line.
 #pragma once
 
-#include <map>
 #include <ostream>
 #include <string>
-#include <vector>
 
 #include "audit/reader.h"
 
@@ -32,27 +30,9 @@ std::string summary(const Entry& entry);
 // Whether a record tells of something refused, hidden or failed.
 bool is_refusal(const Entry& entry);
 
-// Sessions, their boxes, and the boxes that those started, each with how often what happened.
-class Tree {
- public:
-  void add(const Entry& entry);
-  void print(std::ostream& out) const;
-
- private:
-  struct Box {
-    std::string parent, scope;
-    std::map<std::string, int> events;  // "connect allowed" → 3
-  };
-  struct Session {
-    std::string id, began, command;
-    std::map<std::string, Box> boxes;
-  };
-
-  static void print_box(std::ostream& out, const Session& session, const std::string& id,
-                        const std::string& indent, std::size_t depth);
-
-  std::vector<Session> sessions_;
-  std::map<std::string, std::size_t> index_;
-};
+// "2026-01-31 08:09:10". Printable.
+std::string short_time(const Entry& entry);
+// Ids differ in their random end; the beginning is the time. Printable.
+std::string short_id(const std::string& id);
 
 }  // namespace agentbox::audit

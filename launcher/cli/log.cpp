@@ -9,6 +9,7 @@
 #include "audit/reader.h"
 #include "audit/render.h"
 #include "audit/report.h"
+#include "audit/tree.h"
 #include "audit/verify.h"
 #include "base/directories.h"
 #include "base/encode.h"
@@ -26,7 +27,8 @@ using base::Status;
 constexpr Usage kUsage = {
     "agentbox log [show | verify | tree | export] [OPTION…]",
     "The audit log: what was started, which secrets were resolved and released, which hosts and\n"
-    "files were refused. `verify` finds an edit, a deletion, a reordering and a cut tail, and exits\n"
+    "files were refused. `verify` finds an edit, a deletion, a reordering and a cut tail, and "
+    "exits\n"
     "with 125 then. `export` writes a report that opens in a browser.",
     "  agentbox log --session last\n"
     "  agentbox log --follow --event connect\n"

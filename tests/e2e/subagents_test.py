@@ -124,8 +124,9 @@ class SubagentsTest(place.Place):
                                                for scope in CHILDREN.values()))
         tree = self.agentbox("log", "tree")
         for scope in SCOPES:
-            self.assertEqual(tree.count(f"scope {scope}\n"), 2, tree)
-        self.assertEqual(tree.count("spawn started: 1"), len(CHILDREN), tree)
+            self.assertEqual(tree.count(f"scope {scope}  "), 2, tree)
+            self.assertEqual(tree.count(f"secret {scope} ("), 2, tree)
+        self.assertEqual(tree.count("started by "), len(CHILDREN), tree)
         self.verify_log()
 
     def test_without_scopes_the_model_sees_them(self):

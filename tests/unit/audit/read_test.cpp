@@ -11,6 +11,7 @@
 #include "audit/reader.h"
 #include "audit/render.h"
 #include "audit/report.h"
+#include "audit/tree.h"
 #include "base/unique_fd.h"
 #include "tests/unit/audit/fixture.h"
 
@@ -111,11 +112,39 @@ TEST_F(ReadTest, ATableRowIsOneSafeLine) {
 TEST_F(ReadTest, ATreeShowsWhoStartedWhom) {
   Log log(directory_);
   log.append(record("/a"));
-  Record child = record("/b");
+  Record child = record("");
+  child.event = "spawn";
+  child.outcome = "started";
   child.box = "02child";
   child.parent = "01box";
   child.scope = "tests";
+  child.command = "npm";
+  child.rule = "agentbox.json:3:1: spawn tests";
+  child.reason = "to\nsee";
   log.append(child);
+  Record released = child;
+  released.event = "release";
+  released.outcome = "ok";
+  released.subject = "database";
+  released.delivery = "env:DB";
+  log.append(released);
+  log.append(released);
+  Record ended = child;
+  ended.event = "box";
+  ended.outcome = "end";
+  ended.reason = "exit status 3";
+  log.append(ended);
+  // A refused one has no box; a second refusal is not the first one's child.
+  Record refused = child;
+  refused.box = "";
+  refused.scope = "deploy";
+  refused.outcome = "refused";
+  refused.reason = "the policy says no";
+  log.append(refused);
+  log.append(refused);
+  Record self = record("/c");  // as nobody but a forger writes it
+  self.box = self.parent = "03self";
+  log.append(self);
   Tree tree;
   Reader reader(directory_, {});
   Entry entry;
@@ -124,9 +153,18 @@ TEST_F(ReadTest, ATreeShowsWhoStartedWhom) {
   }
   std::ostringstream out;
   tree.print(out);
-  EXPECT_NE(out.str().find("\n  box 01box  scope main\n    hide hidden: 1\n      box 2child"),
-            std::string::npos)
-      << out.str();
+  const std::string text = out.str();
+  EXPECT_EQ(text.substr(text.find('\n') + 1),
+            "  box 01box  scope main\n"
+            "    refused scope deploy: npm (the policy says no)\n"
+            "    refused scope deploy: npm (the policy says no)\n"
+            "    hide hidden 1\n"
+            "      box 2child  scope tests  npm  exit status 3\n"
+            "        started by agentbox.json:3:1: spawn tests\n"
+            "        reason: to\\x0asee\n"
+            "        secret database (env:DB)\n"
+            "  box 03self  scope main\n"
+            "    hide hidden 1\n");
 }
 
 TEST_F(ReadTest, AReportEscapesAndTellsTheState) {
