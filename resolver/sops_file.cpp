@@ -57,6 +57,26 @@ bool is_encrypted(const Tree& leaf) {
   return leaf.is_string() && leaf.get_ref<const std::string&>().starts_with("ENC[");
 }
 
+// Neither the tag nor the MAC binds the type; what sops itself could not read as that type is
+// refused.
+bool is_of_type(std::string_view text, std::string_view type) {
+  const char* end = text.data() + text.size();
+  if (type == "int") {
+    std::int64_t whole = 0;
+    const auto [stop, error] = std::from_chars(text.data(), end, whole);
+    return error == std::errc() && stop == end;
+  }
+  if (type == "float") {
+    double real = 0;
+    const auto [stop, error] = std::from_chars(text.data(), end, real);
+    return error == std::errc() && stop == end;
+  }
+  if (type == "bool") {
+    return text == "True" || text == "False" || text == "true" || text == "false";
+  }
+  return type == "str" || type == "bytes";
+}
+
 Secret open_value(std::string_view text, const Secret& key, const std::string& associated,
                   const std::string& name) {
   constexpr std::string_view kBegin = "ENC[AES256_GCM,";
@@ -76,11 +96,14 @@ Secret open_value(std::string_view text, const Secret& key, const std::string& a
     }
   }
   std::optional<Secret> plain;
-  if (good && parts.contains("type")) {
+  if (good) {
     plain = open_aes_gcm(key, parts["iv"], parts["data"], parts["tag"], associated);
   }
   if (!plain) {
     changed("the value of " + name + " does not decrypt");
+  }
+  if (!is_of_type(plain->reveal(), parts["type"])) {
+    changed("the value of " + name + " is not of the type that stands with it");
   }
   return std::move(*plain);
 }
@@ -117,6 +140,11 @@ void each_leaf(const Tree& tree, const std::string& associated, const std::strin
   } else if (!tree.is_null()) {
     visit(tree, associated, name);
   }
+}
+
+// Whether `suffix` ends one of the keys ("a:b:") that lead to a value.
+bool has_suffix(const std::string& associated, const std::string& suffix) {
+  return associated.find(suffix + ":") != std::string::npos;
 }
 
 bool truth(const Tree& object, const char* name) {
@@ -181,6 +209,7 @@ void SopsFile::take_metadata(Format format) {
   if (mac_.empty() || last_modified_.empty()) {
     refuse("it is not a SOPS file: it has no sops.mac");
   }
+  unencrypted_suffix_ = text_of(metadata, "unencrypted_suffix");
   mac_only_encrypted_ = truth(metadata, "mac_only_encrypted");
   for (const auto& [key, value] : metadata.items()) {
     if (key.starts_with("key_groups") || key == "shamir_threshold") {
@@ -257,6 +286,11 @@ void SopsFile::decrypt(const Secret& key, std::vector<Wanted>& wanted) const {
   each_leaf(
       tree_, "", "", [&](const Tree& leaf, const std::string& associated, const std::string& name) {
         const bool encrypted = is_encrypted(leaf);
+        // sops goes by the rule, and an empty text is never encrypted.
+        if (!unencrypted_suffix_.empty() && leaf != Tree("") &&
+            encrypted == has_suffix(associated, unencrypted_suffix_)) {
+          changed("whether " + name + " is encrypted is not as unencrypted_suffix says");
+        }
         const Secret plain =
             encrypted ? open_value(leaf.get_ref<const std::string&>(), key, associated, name)
                       : Secret(plain_bytes(leaf));

@@ -50,6 +50,7 @@ class SopsFile {
 
   Tree tree_;  // without the metadata
   std::string mac_, last_modified_;
+  std::string unencrypted_suffix_;  // of keys whose values are not encrypted
   bool mac_only_encrypted_ = false;
   std::vector<std::string> age_keys_, other_keys_;
 };

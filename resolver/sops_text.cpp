@@ -26,6 +26,16 @@ bool all_digits(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+// The number that the whole text is; null if it is none.
+template <typename Number>
+Tree number_of(const char* from, const char* end, Number number) {
+  const auto [stop, error] = std::from_chars(from, end, number);
+  if (error == std::errc::result_out_of_range) {
+    refuse("a number in it is out of range");
+  }
+  return error == std::errc() && stop == end ? Tree(number) : Tree(nullptr);
+}
+
 // As YAML 1.2's core schema reads a plain scalar. What YAML 1.1 and go-yaml read in other ways
 // (octal and hexadecimal numbers, dates) stays a text here, and the MAC tells.
 Tree plain_scalar(const std::string& text) {
@@ -46,14 +56,15 @@ Tree plain_scalar(const std::string& text) {
   const char* from = text.data() + (text.front() == '+' ? 1 : 0);
   const char* end = text.data() + text.size();
   std::int64_t whole = 0;
-  if (all_digits(number) && !padded && std::from_chars(from, end, whole).ptr == end) {
-    return whole;
+  if (all_digits(number) && !padded) {
+    return number_of(from, end, whole);
   }
   double real = 0;
   if (!number.empty() && number.find_first_not_of("0123456789.eE+-") == std::string_view::npos &&
       (number.front() == '.' || (number.front() >= '0' && number.front() <= '9')) &&
-      std::from_chars(from, end, real).ptr == end && !all_digits(number)) {
-    return real;
+      !all_digits(number)) {
+    const Tree tree = number_of(from, end, real);
+    return tree.is_null() ? Tree(text) : tree;
   }
   return text;
 }
@@ -223,6 +234,9 @@ Tree read_sops_ini(const std::string& text) {
     }
     if (line.front() == '[' && line.back() == ']') {
       section = line.substr(1, line.size() - 2);
+      if (tree.contains(section)) {
+        refuse("a section stands in it twice");
+      }
       tree[section] = Tree::object();
       return;
     }

@@ -5,6 +5,9 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
+#include <regex>
+#include <tuple>
 
 #include "resolver/age.h"
 #include "resolver_on.h"
@@ -140,6 +143,102 @@ TEST_F(SopsTest, RefusesValuesThatChangedPlaces) {
   const std::string two = text.substr(second, text.find('"', second + 1) + 1 - second);
   home_.write("x.json", text.replace(second, two.size(), one).replace(first, one.size(), two));
   EXPECT_NE(ask({"sops://x.json#a"})[0].find("invalid_response: x.json: the MAC is not that of"),
+            std::string::npos);
+}
+
+// Two pieces of a text change places; each is from `begin` to the end of its line or its comma.
+std::string swapped(std::string text, const std::string& one, const std::string& other) {
+  const auto piece = [&](const std::string& begin) {
+    const std::size_t at = text.find(begin) + begin.size();
+    return std::pair(at, text.substr(at, text.find_first_of(",\n", text.find(']', at)) - at));
+  };
+  const auto [first, a] = piece(one);
+  const auto [second, b] = piece(other);
+  EXPECT_LT(first, second);
+  return text.replace(second, b.size(), a).replace(first, a.size(), b);
+}
+
+// Every way to change a file without its key, each beside the file as it was.
+TEST_F(SopsTest, RefusesEachKindOfTampering) {
+  home_.write("plain.json", R"({"a": "CANARY-1", "b": "CANARY-2", "n": 5432, "list": ["CANARY-3",
+      "CANARY-4"], "c_unencrypted": "plain", "d_unencrypted": "other"})");
+  encrypt("x.json", "json");
+  encrypt("x.yaml", "yaml");
+  using Change = std::function<std::string(const std::string&)>;
+  const auto replaced = [](const std::string& pattern, const std::string& with) {
+    return [=](const std::string& text) {
+      return std::regex_replace(text, std::regex(pattern), with,
+                                std::regex_constants::format_first_only);
+    };
+  };
+  const std::vector<std::tuple<std::string, std::string, Change>> changes = {
+      {"a value for another", "x.json",
+       [](const std::string& text) { return swapped(text, "\"a\": ", "\"b\": "); }},
+      {"a value for another", "x.yaml",
+       [](const std::string& text) { return swapped(text, "\na: ", "\nb: "); }},
+      {"a plain value", "x.yaml",
+       replaced("\\nc_unencrypted: \"plain\"", "\nc_unencrypted: \"x\"")},
+      {"a key's name", "x.json", replaced("\"a\": ", "\"z\": ")},
+      {"a key's name", "x.yaml", replaced("\\na: ", "\nz: ")},
+      {"a plain key's place", "x.json",
+       replaced("(\"c_unencrypted\": [^,]*), *\\s*(\"d_unencrypted\": [^,]*),", "$2, $1,")},
+      {"a key's place", "x.yaml", replaced("\\n(a: .*)\\n(b: .*)\\n", "\n$2\n$1\n")},
+      {"the place in a list", "x.json",
+       replaced("(\"list\": \\[\\s*)(\"[^\"]*\"),(\\s*)(\"[^\"]*\")", "$1$4,$3$2")},
+      {"an item of a list", "x.json", replaced("(\"list\": \\[\\s*)(\"[^\"]*\"),", "$1")},
+      {"an item more", "x.json", replaced("(\"list\": \\[\\s*)(\"[^\"]*\"),", "$1$2, $2,")},
+      {"no MAC", "x.json", replaced("\"mac\": \"[^\"]*\",", "")},
+      {"an empty MAC", "x.json", replaced("\"mac\": \"[^\"]*\",", "\"mac\": \"\",")},
+      {"a plain MAC", "x.json", replaced("\"mac\": \"[^\"]*\",", "\"mac\": \"00\",")},
+      {"the time", "x.json", replaced("\"lastmodified\": \"2026", "\"lastmodified\": \"2027")},
+      {"no time", "x.json", replaced("\"lastmodified\": \"[^\"]*\",", "")},
+      {"the suffix", "x.json", replaced("_suffix\": \"_unencrypted", "_suffix\": \"a")},
+      {"the suffix", "x.yaml", replaced("_suffix: \"_unencrypted", "_suffix: \"_plain")},
+      {"what the MAC covers", "x.json",
+       replaced("\"mac\": ", "\"mac_only_encrypted\": true, \"mac\": ")},
+      {"a type that is none", "x.json", replaced("type:int", "type:secret")},
+      {"a type that it has not", "x.json", replaced("type:str", "type:int")},
+      {"no type", "x.json", replaced(",type:int", "")},
+      {"a key twice", "x.yaml", replaced("\\n(a: .*)\\n", "\n$1\n$1\n")},
+  };
+  for (const auto& [what, file, change] : changes) {
+    const std::string good = home_.read(file);
+    const std::string bad = change(good);
+    ASSERT_NE(good, bad) << what;
+    for (const std::string key : {"a", "b", "c_unencrypted", "list.0", "n"}) {
+      const std::string reference = "sops://" + file + "#" + key;
+      ASSERT_TRUE(ask({reference})[0].ends_with(kVersion)) << ask({reference})[0];  // the control
+      home_.write(file, bad);
+      EXPECT_EQ(ask({reference})[0].substr(0, 18), "invalid_response: ")
+          << what << " of " << file << "\n"
+          << ask({reference})[0];
+      home_.write(file, good);
+    }
+  }
+}
+
+// sops keeps comments out of its MAC: they may change, the values may not.
+TEST_F(SopsTest, GivesTheSameWhateverItsComments) {
+  encrypt("x.yaml", "yaml");
+  edit("x.yaml", "# a comment", "# top: another");
+  EXPECT_EQ(ask({"sops://x.yaml#top"})[0], std::string("CANARY-top") + kVersion);
+}
+
+TEST_F(SopsTest, RefusesNumbersThatAreOutOfRange) {
+  for (const std::string number :
+       {"9223372036854775808", "-9223372036854775809", "1e999", "1e-999"}) {
+    home_.write("x.yaml", "a: " + number + "\nsops:\n  mac: x\n  lastmodified: y\n");
+    EXPECT_NE(ask({"sops://x.yaml#a"})[0].find("a number in it is out of range"), std::string::npos)
+        << ask({"sops://x.yaml#a"})[0];
+  }
+}
+
+TEST_F(SopsTest, RefusesASectionThatStandsTwice) {
+  home_.write("plain.json", R"({"db": {"password": "CANARY-1"}, "b": {"password": "CANARY-2"}})");
+  encrypt("x.ini", "ini");
+  EXPECT_EQ(ask({"sops://x.ini#db.password"})[0], std::string("CANARY-1") + kVersion);
+  edit("x.ini", "[b]", "[db]");
+  EXPECT_NE(ask({"sops://x.ini#db.password"})[0].find("a section stands in it twice"),
             std::string::npos);
 }
 
