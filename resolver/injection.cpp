@@ -170,7 +170,7 @@ class Parser {
         return std::string(*value);
       }
       if (given == kNone) {
-        fail_unset(start, name);
+        fail_unset(start);
       }
       return std::string(inner.substr(given + 2));
     }
@@ -185,15 +185,16 @@ class Parser {
     at_ = end;
     const auto value = variables_(name);
     if (!value) {
-      fail_unset(start, name);
+      fail_unset(start);
     }
     return std::string(*value);
   }
 
-  [[noreturn]] void fail_unset(std::size_t at, std::string_view name) const {
-    fail(at, "$" + std::string(name) + " is not set",
-         "set it, give a default with ${" + std::string(name) +
-             ":-…}, or write {{ \"$\" }} for a \"$\" that is to stay");
+  // Without the name: what follows a "$" may be a part of a password that was meant to stay.
+  [[noreturn]] void fail_unset(std::size_t at) const {
+    fail(
+        at, "a variable that stands here is not set",
+        "set it, give a default with ${NAME:-…}, or write {{ \"$\" }} for a \"$\" that is to stay");
   }
 
   const std::string_view text_;

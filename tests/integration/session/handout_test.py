@@ -86,7 +86,7 @@ class Inject(SessionTest):
         self.write("config.tpl", "\nb: $NOT_THERE\n")
         result = self.agentbox("inject", "-i", "config.tpl")
         self.assertEqual((result.returncode, result.stdout), (78, b""))
-        self.assertIn(b"config.tpl:2: $NOT_THERE is not set", result.stderr)
+        self.assertIn(b"config.tpl:2: a variable that stands here is not set", result.stderr)
 
 
 if __name__ == "__main__":

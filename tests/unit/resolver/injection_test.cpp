@@ -73,7 +73,7 @@ TEST(Injection, LeavesQuotedText) {
 TEST(Injection, NamesThePlaceOfAMistake) {
   EXPECT_EQ(parsed("\n\n{{ op://v/i/f"), "error: t.yaml:3: \"{{\" is not closed");
   EXPECT_EQ(parsed("{{ .Values.x }}"), "error: t.yaml:1: \"{{ … }}\" holds no reference");
-  EXPECT_EQ(parsed("a\n$UNSET"), "error: t.yaml:2: $UNSET is not set");
+  EXPECT_EQ(parsed("a\n$UNSET"), "error: t.yaml:2: a variable that stands here is not set");
   EXPECT_EQ(parsed("{{ \"x }}"), "error: t.yaml:1: the text in {{ \"…\" }} is not closed");
   EXPECT_NE(parsed("x op://v/i").find("error: t.yaml:1: "), std::string::npos);
 }
