@@ -75,6 +75,14 @@ bool is_container_host(std::string_view url) {
   return false;
 }
 
+// A program by its path, which has to be an absolute one, is held to what one in PATH is.
+Search find_at(const std::string& path, const std::vector<std::string>& avoid) {
+  const std::size_t slash = path.rfind('/');
+  return path.starts_with('/')
+             ? find_program(path.substr(slash + 1), slash == 0 ? "/" : path.substr(0, slash), avoid)
+             : Search();
+}
+
 std::string form(std::initializer_list<std::pair<std::string_view, std::string_view>> fields) {
   std::string text = "Version=2011-06-15";
   for (const auto& [name, value] : fields) {
@@ -228,9 +236,15 @@ AwsChain::Outcome AwsChain::of_process(const AwsProfile& profile) {
   std::vector<std::string> words = split_command(profile.get("credential_process"));
   Command command;
   const std::string path(environment_.get("PATH"));
-  const Search search = find_program(words.empty() ? "" : words.front(), path, avoid_);
-  if (!words.empty()) {
-    command.program = words.front().starts_with('/') ? words.front() : search.program;
+  const std::string program = words.empty() ? "" : words.front();
+  const Search search = find_program(program, path, avoid_);
+  const Search found = program.find('/') == std::string::npos ? search : find_at(program, avoid_);
+  command.program = found.program;
+  if (command.program.empty() && !found.skipped.empty()) {
+    return Failed{Failure::kPermissionDenied,
+                  "the program of " + what + " is not trusted: it is in the project, or anyone " +
+                      "may write it",
+                  "install it elsewhere, and write its absolute path into ~/.aws/config"};
   }
   if (command.program.empty()) {
     return Failed{Failure::kUnavailable, "the program of " + what + " was not found",
@@ -374,11 +388,11 @@ AwsChain::Outcome AwsChain::assume_role_with_web_identity(std::string_view role,
   body.append(token.reveal());  // a JWT needs no encoding
   HttpRequest request;
   request.body = body.take();
-  return ask_sts(std::move(request), nullptr, "AssumeRoleWithWebIdentity");
+  return ask_sts(std::move(request), nullptr, "AssumeRoleWithWebIdentity", token.reveal());
 }
 
 AwsChain::Outcome AwsChain::ask_sts(HttpRequest request, const AwsCredentials* source,
-                                    const char* action) {
+                                    const char* action, std::string_view token) {
   const std::string region = this->region().empty() ? "us-east-1" : this->region();
   request.method = "POST";
   request.url = endpoint("sts", "AWS_ENDPOINT_URL_STS", region);
@@ -403,10 +417,15 @@ AwsChain::Outcome AwsChain::ask_sts(HttpRequest request, const AwsCredentials* s
                   "look at AWS_ENDPOINT_URL_STS"};
   }
   const Document::Node error = reply.root()["Error"];
+  const auto words = [&](const char* member) {
+    const std::string_view text = error[member].text();
+    return source != nullptr
+               ? server_words(text, {source->key.reveal(), source->session_token.reveal()})
+               : server_words(text, {token});
+  };
   return Failed{
       error["Code"].text() == "AccessDenied" ? Failure::kPermissionDenied : Failure::kAuthFailed,
-      "AWS STS refused the role: " + server_words(error["Code"].text(), {}) + ": " +
-          server_words(error["Message"].text(), {}),
+      "AWS STS refused the role: " + words("Code") + ": " + words("Message"),
       "look at role_arn and at the role's trust policy"};
 }
 

@@ -46,7 +46,9 @@ class AwsChain {
   Outcome assume_role(const AwsProfile& profile, const AwsCredentials& source);
   Outcome assume_role_with_web_identity(std::string_view role, std::string_view session,
                                         const std::string& token_file);
-  Outcome ask_sts(HttpRequest request, const AwsCredentials* source, const char* action);
+  // Signed with `source`, if there is one; `token` is what else is secret in it.
+  Outcome ask_sts(HttpRequest request, const AwsCredentials* source, const char* action,
+                  std::string_view token = {});
   Outcome ask_endpoint(const HttpRequest& request, const char* what);
 
   Http& http_;

@@ -128,10 +128,12 @@ Failed explain(const JsonReply& reply, const AwsCredentials& credentials) {
   type = type.substr(0, type.find(':'));
   std::string words = root["message"].text();
   words = words.empty() ? root["Message"].text() : words;
-  words = server_words(words, {credentials.key.reveal(), credentials.session_token.reveal()});
+  const auto shown = [&](const std::string& said) {
+    return server_words(said, {credentials.key.reveal(), credentials.session_token.reveal()});
+  };
   const std::string message = "AWS answered " + std::to_string(reply.status) +
-                              (type.empty() ? "" : " " + base::printable(type.substr(0, 100))) +
-                              (words.empty() ? "" : ": " + words);
+                              (type.empty() ? "" : " " + shown(type)) +
+                              (words.empty() ? "" : ": " + shown(words));
   for (const Known& known : kKnown) {
     if (type == known.type) {
       return {known.failure, message, known.hint};

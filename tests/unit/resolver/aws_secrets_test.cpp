@@ -191,8 +191,16 @@ TEST_F(AwsSecretsTest, RunsNoCredentialProcessOfTheProject) {
   home_.write(".aws/config", "[default]\ncredential_process = keys\n");
   set("PATH", home_ / "project");
   start();
-  EXPECT_TRUE(one("aws-sm://prod/db").starts_with("unavailable: the program of credential"));
+  EXPECT_NE(one("aws-sm://prod/db").find("is not trusted"), std::string::npos);
+  std::filesystem::create_directories(home_ / "links");
+  std::filesystem::create_symlink(home_ / "project/keys", home_ / "links/keys");
+  for (const char* directory : {"project", "links"}) {
+    home_.write(".aws/config", "[default]\ncredential_process = " + home_ / directory + "/keys\n");
+    EXPECT_NE(fresh("aws-sm://prod/db").find("is not trusted"), std::string::npos) << directory;
+  }
   EXPECT_FALSE(std::filesystem::exists(home_ / "ran"));
+  home_.write(".aws/config", "[default]\ncredential_process = ./keys\n");
+  EXPECT_NE(fresh("aws-sm://prod/db").find("was not found"), std::string::npos);
 }
 
 TEST_F(AwsSecretsTest, TakesAWebIdentity) {
