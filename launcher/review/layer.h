@@ -70,7 +70,7 @@ struct Listed {
   bool running = false;  // its session runs, or another process works with it
 };
 
-// All layers, the oldest first. One whose manifest cannot be read has only an id.
+// All layers, by their ids, so the oldest first (audit::new_id()). One whose manifest cannot be read has only an id.
 std::vector<Listed> list(const std::string& directory);
 
 }  // namespace agentbox::review
