@@ -143,6 +143,7 @@ std::string make_line(const Record& record, const Link& link, std::string& hash)
   append_member(line, "parent", record.parent);
   append_member(line, "scope", record.scope);
   append_member(line, "chain", record.chain);
+  append_member(line, "parameters", record.parameters);
   append_member(line, "event", record.event);
   append_member(line, "reference", record.reference);
   append_member(line, "backend", record.backend);

@@ -14,7 +14,8 @@ struct Record {
                       // spawn, approve, trust, mask, review, request, history, watch, lease,
                       // recover
   std::string session, box, parent, scope;
-  std::string chain;  // spawn ancestry, "main/tests"
+  std::string chain;       // spawn ancestry, "main/tests"
+  std::string parameters;  // that the box was started with, "tenant=acme"
   std::string reference, backend, version, delivery;
   std::optional<bool> cache;
   std::string rule;     // place and text of the policy line that decided

@@ -82,6 +82,7 @@ void Tree::add(const Entry& entry) {
   };
   keep_first(box.parent, "parent");
   keep_first(box.scope, "scope");
+  keep_first(box.parameters, "parameters");
   keep_first(box.command, "command");
   if (event == "release" && outcome == "ok") {
     const std::string line = entry.text("subject") + " (" + entry.text("delivery") + ")";
@@ -98,7 +99,7 @@ void Tree::add(const Entry& entry) {
 void Tree::print_box(std::ostream& out, const Session& session, const Box& box,
                      const std::string& indent) {
   out << indent << "box " << short_id(box.id) << "  scope " << base::printable(box.scope);
-  for (const std::string& text : {box.command, box.end}) {
+  for (const std::string& text : {box.parameters, box.command, box.end}) {
     out << (text.empty() ? "" : "  ") << base::printable(text);
   }
   out << '\n';

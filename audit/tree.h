@@ -16,14 +16,14 @@ class Tree {
  public:
   void add(const Entry& entry);
 
-  // Of each session the boxes in the order of their starts, each with its scope and command, the
-  // policy's line and the reason for its start, the secrets that were released to it, what it was
-  // refused, how often all else happened, and its end.
+  // Of each session the boxes in the order of their starts, each with its scope, parameters and
+  // command, the policy's line and the reason for its start, the secrets that were released to it,
+  // what it was refused, how often all else happened, and its end.
   void print(std::ostream& out) const;
 
  private:
   struct Box {
-    std::string id, parent, scope, command;
+    std::string id, parent, scope, parameters, command;
     std::string rule, reason, end;
     std::vector<std::string> secrets;   // "database (env:DATABASE_URL)", each once
     std::vector<std::string> refusals;  // boxes that it asked for and did not get

@@ -88,6 +88,22 @@ struct Secret {
 
 enum class Approve { kNever, kSession, kEach };
 
+// What a box of a scope is started with: the variables of its references (parameters.h).
+struct Parameter {
+  std::string name;
+  std::string pattern;              // RE2, for the whole value; or, if it is empty:
+  std::vector<std::string> values;  // the only ones
+  Place place;
+};
+
+// Whose credentials a scope's references of one scheme are resolved with, in place of the user's
+// own: what the variables of that backend stand for.
+struct Account {
+  std::string scheme;
+  std::map<std::string, std::string> variables;  // each a reference, or a text that is no secret
+  Place place;
+};
+
 struct Scope {
   std::string name;
   std::vector<std::string> secrets, spawn;
@@ -95,6 +111,8 @@ struct Scope {
   std::optional<std::vector<Pattern>> network;
   std::optional<Approve> approve;
   bool detach = false;  // may outlive the box that has started it
+  std::map<std::string, Parameter> params;
+  std::map<std::string, Account> accounts;  // by scheme; none: the user's own for all
   Place place;
 };
 

@@ -10,6 +10,7 @@
 #include "base/sha256.h"
 #include "policy/floor.h"
 #include "policy/network_rules.h"
+#include "policy/parameters.h"
 
 namespace agentbox::policy {
 
@@ -95,6 +96,24 @@ void check_known(const Scope& scope, const std::string& what, const std::string&
   }
 }
 
+// Every variable of the secrets that a scope may get is one of its parameters.
+void check_variables(const Policy& policy, const Scope& scope) {
+  for (const auto* list : {&scope.secrets, &scope.request}) {
+    for (const std::string& name : *list) {
+      const Secret& secret = policy.secrets.at(name);
+      for (const std::string& variable : variables_in(secret.from, secret.place)) {
+        if (scope.params.count(variable) == 0) {
+          refuse(secret.place,
+                 "secret " + in_quotes(name) + " has the variable ${" + variable +
+                     "}, which is no parameter of scope " + in_quotes(scope.name),
+                 "declare it in scopes." + scope.name + ": \"params\": {\"" + variable +
+                     "\": \"[a-z0-9-]{1,32}\"}");
+        }
+      }
+    }
+  }
+}
+
 void check_spawn(const Policy& policy, const std::string& name, std::vector<std::string>& open,
                  std::set<std::string>& done) {
   const Scope& scope = policy.scopes.at(name);
@@ -154,6 +173,22 @@ Json seconds(const std::optional<std::chrono::seconds>& time) {
   return time ? Json(time->count()) : Json();
 }
 
+Json canonical(const std::map<std::string, Parameter>& params) {
+  Json all = Json::object();
+  for (const auto& [name, parameter] : params) {
+    all[name] = {parameter.pattern, parameter.values};
+  }
+  return all;
+}
+
+Json canonical(const std::map<std::string, Account>& accounts) {
+  Json all = Json::object();
+  for (const auto& [scheme, account] : accounts) {
+    all[scheme] = account.variables;
+  }
+  return all;
+}
+
 // Names sorted, places left out: two policies that decide alike in all cases hash alike.
 Json canonical(const Policy& policy) {
   Json secrets = Json::object();
@@ -175,7 +210,9 @@ Json canonical(const Policy& policy) {
                     scope.spawn,
                     scope.network ? canonical(*scope.network) : Json(),
                     canonical(scope.approve),
-                    scope.detach};
+                    scope.detach,
+                    canonical(scope.params),
+                    canonical(scope.accounts)};
   }
   Json commands = Json::object();
   for (const auto& [name, command] : policy.commands) {
@@ -349,6 +386,7 @@ Policy Merger::finish() {
     for (const std::string& child : scope.spawn) {
       check_known(scope, "scope", child, scopes);
     }
+    check_variables(policy, scope);
     if (scope.network) {
       // What is denied to the session is denied to each of its boxes.
       std::copy_if(policy.network.begin(), policy.network.end(), std::back_inserter(*scope.network),

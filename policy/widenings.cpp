@@ -200,6 +200,38 @@ class Difference {
     }
   }
 
+  // Whether a pattern allows more than another cannot be told: each change is shown.
+  void tenancy(const Scope& scope, const Scope& given) {
+    for (const auto& [name, parameter] : scope.params) {
+      const auto old = given.params.find(name);
+      if (old == given.params.end() || old->second.pattern != parameter.pattern ||
+          old->second.values != parameter.values) {
+        std::string allowed = parameter.pattern;
+        for (const std::string& value : parameter.values) {
+          allowed += (allowed.empty() ? "" : ", ") + value;
+        }
+        add("scope " + scope.name + ": parameter " + name + ": " + allowed, parameter.place);
+      }
+    }
+    for (const auto& [scheme, account] : scope.accounts) {
+      const auto old = given.accounts.find(scheme);
+      if (old != given.accounts.end() && old->second.variables == account.variables) {
+        continue;
+      }
+      std::string text;
+      for (const auto& [name, value] : account.variables) {
+        text += (text.empty() ? "" : ", ") + name + "=" + value;
+      }
+      add("scope " + scope.name + ": account for " + scheme + ": " + text, account.place);
+    }
+    for (const auto& [scheme, unused] : given.accounts) {
+      if (scope.accounts.count(scheme) == 0) {
+        add("scope " + scope.name + ": " + scheme + " no longer with an account of its own",
+            scope.place);
+      }
+    }
+  }
+
   void scopes() {
     const Scope main = main_scope(before_);
     for (const auto& [name, scope] : document_.scopes) {
@@ -236,6 +268,7 @@ class Difference {
       if (scope.detach && !given.detach) {
         add("scope " + name + ": may outlive the box that has started it", scope.place);
       }
+      tenancy(scope, given);
       for (const std::string& child : scope.spawn) {
         const bool may =
             std::find(given.spawn.begin(), given.spawn.end(), child) != given.spawn.end();

@@ -41,7 +41,10 @@ constexpr std::string_view kAccountVariables[] = {
     "OP_SERVICE_ACCOUNT_TOKEN",
     "PASSWORD_STORE_DIR",
     "VAULT_ADDR",
+    "VAULT_JWT",
     "VAULT_NAMESPACE",
+    "VAULT_ROLE",
+    "VAULT_ROLE_ID",
     "VAULT_TOKEN",
 };
 
@@ -121,15 +124,16 @@ struct Cache::Found {
 Cache::Cache(std::string directory, Environment environment, Clock clock)
     : store_(std::move(directory)), accounts_(accounts_in(environment)), clock_(std::move(clock)) {}
 
-std::string Cache::name_of(const Reference& reference) const {
+std::string Cache::name_of(const Reference& reference, const Account* account) const {
   Hash hash;
-  hash.add(accounts_);
+  hash.add(account == nullptr ? accounts_ : accounts_in(account->variables()));
   hash.add(reference.text);
   return base::hex(hash.take());
 }
 
 std::vector<Cache::Found> Cache::look_up(const std::vector<Reference>& references,
-                                         const std::vector<CacheTerms>& terms) {
+                                         const std::vector<CacheTerms>& terms,
+                                         const Account* account) {
   std::vector<Found> found(references.size());
   if (!store_.exists()) {
     return found;
@@ -144,7 +148,7 @@ std::vector<Cache::Found> Cache::look_up(const std::vector<Reference>& reference
     return over;
   });
   for (std::size_t i = 0; i < references.size(); ++i) {
-    const std::string name = name_of(references[i]) + ".";
+    const std::string name = name_of(references[i], account) + ".";
     for (const LocalStore::Entry& entry : entries) {
       const std::chrono::seconds age = now - std::chrono::seconds(entry.time);
       // One from the future was written under another clock: how old it is nobody knows.
@@ -160,8 +164,9 @@ std::vector<Cache::Found> Cache::look_up(const std::vector<Reference>& reference
   return found;
 }
 
-void Cache::keep(const Reference& reference, const CacheTerms& terms, const Value& value) {
-  const std::string name = name_of(reference) + ".";
+void Cache::keep(const Reference& reference, const CacheTerms& terms, const Value& value,
+                 const Account* account) {
+  const std::string name = name_of(reference, account) + ".";
   const std::string full = name + std::to_string(std::max(terms.lifetime, terms.offline).count());
   if (store_.exists()) {
     for (const LocalStore::Entry& entry : store_.list()) {
@@ -183,7 +188,7 @@ std::vector<Resolution> Cache::resolve(Resolver& resolver, const std::vector<Ref
                    [](const CacheTerms& one) { return one.lifetime.count() > 0; })) {
     return resolver.resolve(references, time_limit);
   }
-  std::vector<Found> found = look_up(references, terms);
+  std::vector<Found> found = look_up(references, terms, resolver.account());
   std::vector<Resolution> resolutions(references.size());
   std::vector<Reference> asked;
   std::vector<std::size_t> places;
@@ -202,7 +207,7 @@ std::vector<Resolution> Cache::resolve(Resolver& resolver, const std::vector<Ref
     if (const auto* value = std::get_if<Value>(&answers[k].answer)) {
       // What is good for a time of its own ends with the session that it was made for.
       if (terms[i].lifetime.count() > 0 && value->lifetime.count() == 0) {
-        keep(references[i], terms[i], *value);
+        keep(references[i], terms[i], *value, resolver.account());
       }
     } else if (unreachable(answers[k].answer) && found[i].value &&
                found[i].age < terms[i].offline) {

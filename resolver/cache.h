@@ -23,9 +23,9 @@ struct CacheTerms {
 // A LocalStore in a directory of its own, under a key file of its own: it keeps values from who
 // gets at a copy of the state directory without the key, not from the user's own programs. A value
 // stands under a hash of its reference and of the variables that say whose account a store is asked
-// for, so that another account does not find it. One that no terms allow any more is removed when
-// the cache is next used. Not thread-safe; several processes may use one directory. Throws
-// StoreError, base::SystemError.
+// for (the resolver's account, if it has one), so that another account does not find it. One that
+// no terms allow any more is removed when the cache is next used. Not thread-safe; several
+// processes may use one directory. Throws StoreError, base::SystemError.
 class Cache {
  public:
   using Clock = std::function<std::int64_t()>;  // seconds since 1970 (UTC)
@@ -46,10 +46,11 @@ class Cache {
  private:
   struct Found;
 
-  std::string name_of(const Reference& reference) const;
+  std::string name_of(const Reference& reference, const Account* account) const;
   std::vector<Found> look_up(const std::vector<Reference>& references,
-                             const std::vector<CacheTerms>& terms);
-  void keep(const Reference& reference, const CacheTerms& terms, const Value& value);
+                             const std::vector<CacheTerms>& terms, const Account* account);
+  void keep(const Reference& reference, const CacheTerms& terms, const Value& value,
+            const Account* account);
 
   LocalStore store_;
   std::string accounts_;  // a hash of the variables; no secret can be told from it

@@ -208,19 +208,25 @@ const char* failure_name(Failure failure) {
   return "unavailable";
 }
 
-Resolver::Resolver() : waits_(std::make_unique<Waits>()) {
-  add("op", std::make_shared<OpBackend>(OpBackend::Options()));
+Resolver::Resolver(std::shared_ptr<const Account> account)
+    : account_(std::move(account)), waits_(std::make_unique<Waits>()) {
+  const Environment environment(variables());
+  add("op", std::make_shared<OpBackend>(OpBackend::Options{variables(), {}}));
   add("local", std::make_shared<LocalBackend>(base::state_directory() + "/local"));
   add("env", std::make_shared<EnvBackend>());
   add("file", std::make_shared<FileBackend>());
-  add("aws-sm", std::make_shared<AwsSecretsBackend>());
-  add("doppler", std::make_shared<DopplerBackend>());
-  add("infisical", std::make_shared<InfisicalBackend>());
+  add("aws-sm", std::make_shared<AwsSecretsBackend>(environment));
+  add("doppler", std::make_shared<DopplerBackend>(environment));
+  add("infisical", std::make_shared<InfisicalBackend>(environment));
   add("exec", std::make_shared<ExecBackend>(ToolOptions()));
   add("keyring", std::make_shared<KeyringBackend>());
   add("pass", std::make_shared<PassBackend>(ToolOptions()));
   add("sops", std::make_shared<SopsBackend>(""));
-  add("vault", std::make_shared<VaultBackend>());
+  add("vault", std::make_shared<VaultBackend>(environment));
+}
+
+const char* const* Resolver::variables() const {
+  return account_ == nullptr ? environ : account_->variables();
 }
 
 Resolver::Resolver(Resolver&&) noexcept = default;
@@ -247,6 +253,16 @@ std::vector<Resolution> Resolver::resolve(const std::vector<Reference>& referenc
            Failed{Failure::kUnavailable,
                   "this version has no backend for " + reference.scheme + ":// references",
                   "it resolves " + schemes},
+           {}});
+      continue;
+    }
+    if (account_ != nullptr && !account_->holds(reference.scheme)) {
+      resolutions.push_back(
+          {reference,
+           reference.scheme,
+           Failed{Failure::kAuthRequired,
+                  "the scope has accounts of its own, and none for " + reference.scheme + "://",
+                  "add one to the scope's \"accounts\"; your own is not used in its place"},
            {}});
       continue;
     }

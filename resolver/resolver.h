@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "resolver/account.h"
 #include "resolver/reference.h"
 #include "resolver/secret.h"
 
@@ -82,7 +83,7 @@ struct Resolution {
   std::string backend;
   Answer answer;
   std::chrono::microseconds latency{0};
-  bool cached = false;  // Cache: the store was not asked; or
+  bool cached = false;       // Cache: the store was not asked; or
   std::string offline = {};  // it could not be reached, and that is what it said
 };
 
@@ -96,7 +97,9 @@ class Resolver {
  public:
   // Registers the built-in backends: op (avoiding programs below the working directory), local
   // (base::state_directory() + "/local", without a passphrase prompt), env and file.
-  Resolver();
+  // With an account, stores are asked on that one and no other: a reference of a scheme that it
+  // does not hold is kAuthRequired.
+  explicit Resolver(std::shared_ptr<const Account> account = nullptr);
   Resolver(Resolver&&) noexcept;
   ~Resolver();
 
@@ -111,6 +114,11 @@ class Resolver {
   std::vector<Resolution> resolve(const std::vector<Reference>& references,
                                   std::chrono::milliseconds time_limit);
 
+  // nullptr: the user's own.
+  const Account* account() const { return account_.get(); }
+  // The environment that backends are to read.
+  const char* const* variables() const;
+
   // Whom a call of resolve() on another thread waits for just now, by name. Nobody while a backend
   // has the caller's thread, as it may be asking for a passphrase. Thread-safe.
   std::vector<Pending> pending() const;
@@ -121,6 +129,7 @@ class Resolver {
  private:
   class Waits;
 
+  std::shared_ptr<const Account> account_;  // the backends read it
   std::map<std::string, std::shared_ptr<Backend>> backends_;
   std::unique_ptr<Waits> waits_;
 };

@@ -15,6 +15,7 @@ using nlohmann::json;
 
 constexpr std::size_t kLongestName = 128, kLongestReason = 1024;
 constexpr std::size_t kMostArguments = 4096;
+constexpr std::size_t kMostParameters = 64;
 
 bool is_text(const json& value, std::size_t most) {
   if (!value.is_string()) {
@@ -54,6 +55,18 @@ bool read_member(const std::string& key, const json& value, SpawnRequest& reques
     request.directory = value;
     return request.directory.starts_with('/');
   }
+  if (key == "params") {
+    if (!value.is_object() || value.size() > kMostParameters) {
+      return false;
+    }
+    for (const auto& [name, text] : value.items()) {
+      if (name.size() > kLongestName || !is_text(text, SIZE_MAX)) {
+        return false;
+      }
+      request.parameters[name] = text;
+    }
+    return true;
+  }
   if (key == "terminal" || key == "detach" || key == "messages") {
     bool& member = key == "terminal" ? request.terminal
                    : key == "detach" ? request.detach
@@ -74,12 +87,9 @@ bool read_member(const std::string& key, const json& value, SpawnRequest& reques
 }  // namespace
 
 json to_json(const SpawnRequest& request) {
-  json params = {{"argv", request.arguments},
-                 {"cwd", request.directory},
-                 {"reason", request.reason},
-                 {"terminal", request.terminal},
-                 {"detach", request.detach},
-                 {"messages", request.messages}};
+  json params = {{"argv", request.arguments}, {"cwd", request.directory},
+                 {"reason", request.reason},  {"terminal", request.terminal},
+                 {"detach", request.detach},  {"messages", request.messages}};
   if (request.command.empty()) {
     params["scope"] = request.scope;
   } else {
@@ -88,6 +98,9 @@ json to_json(const SpawnRequest& request) {
   if (request.terminal) {
     params["rows"] = request.rows;
     params["columns"] = request.columns;
+  }
+  if (!request.parameters.empty()) {
+    params["params"] = request.parameters;
   }
   return params;
 }
@@ -106,6 +119,10 @@ std::optional<SpawnRequest> read_spawn_request(const json& params, std::string& 
   }
   if (params.contains("scope") == params.contains("command")) {
     problem = "either \"scope\" or \"command\" has to be there";
+    return std::nullopt;
+  }
+  if (params.contains("command") && params.contains("params")) {
+    problem = "a command takes its parameters from the box that asks for it";
     return std::nullopt;
   }
   for (const char* key : {"argv", "cwd"}) {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -21,7 +22,8 @@ struct SpawnRequest {
   std::string reason;                  // for people; may be empty
   std::vector<std::string> arguments;  // argv, at least one
   std::string directory;               // absolute
-  bool terminal = false;               // the child gets a terminal of its own, of this size:
+  std::map<std::string, std::string> parameters;  // of the scope; a command takes none
+  bool terminal = false;  // the child gets a terminal of its own, of this size:
   std::uint16_t rows = 0, columns = 0;
   bool detach = false;    // no input, no output, outlives its caller
   bool messages = false;  // its output is JSON, a message a line: its strings are masked
@@ -32,8 +34,8 @@ using Stdio = std::array<base::UniqueFd, 3>;
 
 nlohmann::json to_json(const SpawnRequest& request);
 // Exactly the members that to_json writes, of the right types and within bounds; "reason",
-// "terminal", "rows", "columns", "detach" and "messages" may be absent. Otherwise nullopt, and
-// `problem` says what is wrong. Pure.
+// "params", "terminal", "rows", "columns", "detach" and "messages" may be absent. Otherwise
+// nullopt, and `problem` says what is wrong. Pure.
 std::optional<SpawnRequest> read_spawn_request(const nlohmann::json& params, std::string& problem);
 
 // Whether this is an anonymous pipe that can be read, or written. Asks no file system, which might

@@ -7,6 +7,7 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "launcher/cli/verbs.h"
+#include "policy/parameters.h"
 
 namespace agentbox::cli {
 
@@ -16,13 +17,12 @@ namespace po = boost::program_options;
 
 constexpr Usage kUsage = {
     "agentbox check [OPTION…]",
-    "Resolves every reference of a scope and of env files, and starts nothing: what a session "
-    "would\n"
-    "get, from where, and how fast. Without --scope, those of the scope main and of the scopes "
-    "that\n"
+    "Resolves every reference of a scope and of env files, and starts nothing: what a session would\n"
+    "get, from where, and how fast. Without --scope, those of the scope main and of the scopes that\n"
     "the policy's commands run in. Exit status 0 if all can be had, 78 if not.",
     "  agentbox check\n"
     "  agentbox check --scope deploy --json\n"
+    "  agentbox check --scope db --param tenant=acme\n"
     "  agentbox check --env-file .env\n"};
 
 void print_table(const std::vector<session::Checked>& checked) {
@@ -62,6 +62,7 @@ void print_json(const std::vector<session::Checked>& checked) {
 int check(const Arguments& arguments) {
   session::RunRequest request;
   request.scope.clear();
+  Arguments parameters;
   bool json = false;
   po::options_description options("Options");
   options.add_options()("profile", po::value(&request.profiles)->value_name("NAME"),
@@ -69,11 +70,13 @@ int check(const Arguments& arguments) {
       "policy", po::value(&request.policy_file)->value_name("FILE"), "as for `agentbox run`")(
       "scope", po::value(&request.scope)->value_name("NAME"),
       "the one scope whose secrets to resolve")(
+      "param", po::value(&parameters)->value_name("NAME=VALUE"), "as for `agentbox run`")(
       "env-file", po::value(&request.env_files)->value_name("FILE"), "as for `agentbox run`")(
       "json", po::bool_switch(&json), "print a JSON array");
   if (!parse_options(kUsage, options, {}, {}, arguments)) {
     return 0;
   }
+  request.parameters = policy::read_parameters(parameters);
   const std::vector<session::Checked> checked = session::check(request);
   json ? print_json(checked) : print_table(checked);
   const bool all = std::all_of(checked.begin(), checked.end(),

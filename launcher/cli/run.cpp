@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "launcher/cli/verbs.h"
 #include "launcher/session/session.h"
+#include "policy/parameters.h"
 
 namespace agentbox::cli {
 
@@ -25,6 +26,7 @@ constexpr Usage kUsage = {
 
 int run(const Arguments& arguments) {
   session::RunRequest request;
+  Arguments parameters;
   auto [own, command] = split_command(arguments);
   request.command = std::move(command);
   po::options_description options("Options");
@@ -36,6 +38,8 @@ int run(const Arguments& arguments) {
        "take FILE instead of the repository's policy; your own word, it needs no trust")
       ("scope", po::value(&request.scope)->value_name("NAME"),
        "the scope of the policy to run as (default: main)")
+      ("param", po::value(&parameters)->value_name("NAME=VALUE"),
+       "a parameter of the scope, for ${NAME} in its references; may be repeated")
       ("env-file", po::value(&request.env_files)->value_name("FILE"),
        "dotenv file with values and references; may be repeated, a later one wins")
       ("fresh", po::bool_switch(&request.fresh),
@@ -52,6 +56,7 @@ int run(const Arguments& arguments) {
   if (!values) {
     return 0;
   }
+  request.parameters = policy::read_parameters(parameters);
   request.masking = !request.masking;
   if (request.command.empty()) {
     throw base::Error(base::Status::kFailed, "no command to run",

@@ -12,6 +12,7 @@
 #include "launcher/broker/child.h"
 #include "launcher/broker/escort.h"
 #include "launcher/cli/verbs.h"
+#include "policy/parameters.h"
 
 namespace agentbox::cli {
 
@@ -30,6 +31,7 @@ constexpr Usage kUsage = {
     "are masked in what comes out. The exit status is COMMAND's, as for `agentbox run`; 77 if the\n"
     "policy or a limit refuses.",
     "  agentbox spawn --scope tests -- npm test\n"
+    "  agentbox spawn --scope db --param tenant=acme -- ./migrate\n"
     "  agentbox spawn --scope deploy --reason \"release 1.4\" --json -- ./deploy.sh\n"};
 
 std::string text_of(const nlohmann::json& receipt, const char* key) {
@@ -42,6 +44,7 @@ std::string text_of(const nlohmann::json& receipt, const char* key) {
 
 int spawn(const Arguments& arguments) {
   broker::SpawnRequest request;
+  Arguments parameters;
   bool json = false, quiet = false;
   int json_fd = STDERR_FILENO;
   auto [own, command] = split_command(arguments);
@@ -49,6 +52,8 @@ int spawn(const Arguments& arguments) {
   po::options_description options("Options");
   options.add_options()("scope", po::value(&request.scope)->value_name("NAME"),
                         "the scope of the policy to start; `agentbox status` lists them")(
+      "param", po::value(&parameters)->value_name("NAME=VALUE"),
+      "a parameter of the scope, for ${NAME} in its references; may be repeated")(
       "reason", po::value(&request.reason)->value_name("TEXT"), "why: kept in the log")(
       "detach", po::bool_switch(&request.detach),
       "come back once it has started; no input, no output; where the policy allows it")(
@@ -60,6 +65,7 @@ int spawn(const Arguments& arguments) {
   if (!values) {
     return 0;
   }
+  request.parameters = policy::read_parameters(parameters);
   json = json || values->count("json-fd") != 0;
   if (request.scope.empty() || request.arguments.empty()) {
     throw Error(Status::kFailed, request.scope.empty() ? "no scope to start" : "no command to run",

@@ -68,4 +68,19 @@ std::vector<std::string> Arguments::texts(const char* name) const {
   return all;
 }
 
+std::map<std::string, std::string> Arguments::text_members(const char* name) const {
+  std::map<std::string, std::string> all;
+  const auto found = given_.find(name);
+  if (found == given_.end() || found->is_null()) {
+    return all;
+  }
+  if (!found->is_object() || found->size() > kMostItems) {
+    refuse("\"" + std::string(name) + "\" must be an object of strings");
+  }
+  for (const auto& [member, value] : found->items()) {
+    all[member] = checked(value, name);
+  }
+  return all;
+}
+
 }  // namespace agentbox::mcp

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,8 @@ class Arguments {
   std::optional<std::string> optional_text(const char* name) const;
   // At least one text.
   std::vector<std::string> texts(const char* name) const;
+  // An object of texts; empty if it is left out.
+  std::map<std::string, std::string> text_members(const char* name) const;
 
  private:
   const Json& given_;

@@ -155,6 +155,10 @@ Tool run_scoped_tool(const std::string& scope, const Spawn& spawn) {
         {"minItems", 1},
         {"description", "the program and its arguments; no shell is in between"}}},
       {"directory", string_schema("an absolute path in the project; default: this one's")},
+      {"parameters",
+       {{"type", "object"},
+        {"additionalProperties", text},
+        {"description", "values for the scope's parameters: {\"tenant\": \"acme\"}"}}},
       {"reason", string_schema("what it is for, for the user")}};
   std::vector<std::string> required = {"command"};
   std::string which = "the scope " + scope;
@@ -180,7 +184,7 @@ Tool run_scoped_tool(const std::string& scope, const Spawn& spawn) {
                                {"exit_status", "stdout", "stderr", "cut", "receipt"}),
        .read_only = false},
       [scope, spawn](Call& call) {
-        std::vector<std::string> known = {"command", "directory", "reason"};
+        std::vector<std::string> known = {"command", "directory", "parameters", "reason"};
         if (scope.empty()) {
           known.emplace_back("scope");
         }
@@ -188,6 +192,7 @@ Tool run_scoped_tool(const std::string& scope, const Spawn& spawn) {
         broker::SpawnRequest request;
         request.scope = scope.empty() ? arguments.text("scope") : scope;
         request.arguments = arguments.texts("command");
+        request.parameters = arguments.text_members("parameters");
         request.reason = arguments.optional_text("reason").value_or("");
         request.directory =
             arguments.optional_text("directory").value_or(std::filesystem::current_path().string());

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "base/encode.h"
+#include "base/error.h"
 #include "base/nearest.h"
 #include "policy/command_rules.h"
 
@@ -41,6 +42,13 @@ std::optional<Refused> Admission::judge(const Parent& parent, const broker::Spaw
   if (request.detach && (!scope.detach || !request.command.empty())) {
     return Refused{"denied", "the policy does not let scope " + quoted(request.scope) + " detach",
                    "leave --detach out, or set \"detach\": true in the scope"};
+  }
+  try {
+    bind(parent, request);
+  } catch (const base::Error& error) {
+    return Refused{
+        "denied", error.what(),
+        request.command.empty() ? error.hint() : "only a box that has this parameter can run it"};
   }
   if (parent.depth >= depth_) {
     return Refused{"limit",
@@ -112,6 +120,15 @@ std::optional<Refused> Admission::judge_command(const Parent& parent,
                  asked + " is not among what the policy lets " + base::printable(request.command) +
                      " be given: " + (allowed.empty() ? "nothing" : allowed),
                  "the user may add to commands." + request.command + ".args in the policy"};
+}
+
+policy::Parameters Admission::bind(const Parent& parent,
+                                   const broker::SpawnRequest& request) const {
+  // What runs a command is not asked which: it gets those of the box that it is run from.
+  const bool of_scope = request.command.empty();
+  return policy::bind_parameters(policy_.scopes.at(request.scope),
+                                 of_scope ? request.parameters : policy::Parameters(),
+                                 parent.parameters);
 }
 
 std::string Admission::rule(const Parent& parent, const broker::SpawnRequest& request) const {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "launcher/broker/spawning.h"
+#include "policy/parameters.h"
 #include "policy/policy.h"
 
 namespace agentbox::nursery {
@@ -22,6 +23,8 @@ struct Parent {
   std::string box, scope, chain;
   std::size_t depth = 0;    // 0: the session's first box
   bool of_command = false;  // a program of the policy's `commands` runs in it
+  // Its own, and those of the boxes above it: fixed for all that it starts.
+  policy::Parameters parameters = {};
 };
 
 // Why not: a code for programs, what happened, what to do.
@@ -42,6 +45,9 @@ class Admission {
 
   // The same for one that was let in before and has waited.
   std::optional<Refused> full(std::size_t running) const;
+
+  // What a box that may be started is bound to. Throws base::Error, see policy::bind_parameters().
+  policy::Parameters bind(const Parent& parent, const broker::SpawnRequest& request) const;
 
   // The policy line that lets `parent` start what was let in.
   std::string rule(const Parent& parent, const broker::SpawnRequest& request) const;

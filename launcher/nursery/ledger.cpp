@@ -17,6 +17,7 @@ void Ledger::record(const Member& member, const char* outcome, const std::string
   record.parent = member.parent;
   record.scope = member.identity.scope;
   record.chain = member.identity.chain;
+  record.parameters = policy::text_of(member.parameters);
   record.command = member.command;
   record.rule = member.rule;
   record.actor = config_.actor;
@@ -49,23 +50,22 @@ json Ledger::hosts(const policy::Scope& scope) const {
 
 json Ledger::receipt(const Member& member) const {
   const policy::Scope& scope = config_.policy.scopes.at(member.identity.scope);
-  return {{"session", config_.session},
-          {"parent", member.parent},
-          {"child", member.identity.box},
-          {"scope", member.identity.scope},
-          {"chain", member.identity.chain},
-          {"policy", config_.policy.hash},
-          {"rule", member.rule},
-          {"decision", member.decision},
-          {"secrets", scope.secrets},
+  return {{"session", config_.session},     {"parent", member.parent},
+          {"child", member.identity.box},   {"scope", member.identity.scope},
+          {"chain", member.identity.chain}, {"parameters", member.parameters},
+          {"policy", config_.policy.hash},  {"rule", member.rule},
+          {"decision", member.decision},    {"secrets", scope.secrets},
           {"network", hosts(scope)}};
 }
 
-json Ledger::question(const Member& parent, const broker::SpawnRequest& request) const {
+json Ledger::question(const Member& parent, const broker::SpawnRequest& request,
+                      const policy::Parameters& parameters) const {
   const policy::Scope& scope = config_.policy.scopes.at(request.scope);
   return {{"box", parent.identity.box},
           {"chain", parent.identity.chain},
           {"scope", scope.name},
+          {"parameters", policy::text_of(parameters)},
+          {"fixed", policy::text_of(parent.identity.parameters)},
           {"reason", request.reason},
           {"rule", scope.place.text()},
           {"command", request.arguments},

@@ -22,8 +22,9 @@ class Ledger {
                       const std::string& reason);
 
   nlohmann::json receipt(const Member& member) const;
-  // What the user is asked before `parent` may do that.
-  nlohmann::json question(const Member& parent, const broker::SpawnRequest& request) const;
+  // What the user is asked before `parent` may do that, in a box that is bound to `parameters`.
+  nlohmann::json question(const Member& parent, const broker::SpawnRequest& request,
+                          const policy::Parameters& parameters) const;
 
  private:
   nlohmann::json hosts(const policy::Scope& scope) const;

@@ -16,6 +16,7 @@ struct Member {
   Parent identity;
   std::string parent;  // its parent's box; empty for the first one
   std::string command, rule, decision;
+  policy::Parameters parameters;  // of its scope; of the identity: also those from above
   bool detached = false;
   base::UniqueFd socket;   // over which it asks
   base::UniqueFd process;  // pidfd of its runner; none for the first box

@@ -13,6 +13,7 @@
 
 #include "base/unique_fd.h"
 #include "launcher/broker/spawning.h"
+#include "policy/parameters.h"
 #include "policy/policy.h"
 
 namespace agentbox::nursery {
@@ -21,13 +22,15 @@ namespace agentbox::nursery {
 struct Order {
   broker::SpawnRequest request;
   std::string session, box, parent, chain;
+  policy::Parameters parameters;  // bound, of its scope
   nlohmann::json receipt;
   base::UniqueFd link;     // to the caller's broker
   base::UniqueFd nursery;  // to ask for siblings; readable when the box has to end
 };
 
 struct Config {
-  const policy::Policy& policy;
+  const policy::Policy& policy;     // as it is written, variables unbound
+  policy::Parameters parameters;    // of the first box
   std::string session, box, scope;  // of the first box
   std::string actor;                // for the records
   // Runs in a process of its own, single-threaded, whose standard streams are the child's

@@ -53,7 +53,8 @@ class Server {
                      .scope = config.scope,
                      .chain = config.scope,
                      .depth = 0,
-                     .of_command = false};
+                     .of_command = false,
+                     .parameters = config.parameters};
     root.socket = std::move(first);
   }
 
@@ -218,7 +219,8 @@ void Server::refuse(const Member& parent, const broker::SpawnRequest& request, i
 
 bool Server::ask_user(const Member& parent, SupervisorLine::Held& held) {
   const int link = held.link.get();
-  if (!supervisor_.ask(ledger_.question(parent, held.request), held)) {
+  const policy::Parameters parameters = admission_.bind(parent.identity, held.request);
+  if (!supervisor_.ask(ledger_.question(parent, held.request, parameters), held)) {
     return false;
   }
   tell(link, {{"event", "waiting"}, {"message", "for the user's approval"}});
@@ -271,7 +273,12 @@ void Server::start(const Member& parent, SupervisorLine::Held held, const char* 
                      .scope = request.scope,
                      .chain = parent.identity.chain + "/" + request.scope,
                      .depth = parent.identity.depth + 1,
-                     .of_command = !request.command.empty()};
+                     .of_command = !request.command.empty(),
+                     .parameters = parent.identity.parameters};
+  member.parameters = admission_.bind(parent.identity, request);
+  for (const auto& [name, value] : member.parameters) {
+    member.identity.parameters[name] = value;
+  }
   member.parent = parent.identity.box;
   member.command = request.arguments.front();
   member.rule = admission_.rule(parent.identity, request);
@@ -326,6 +333,7 @@ void Server::run(const Member& member, broker::SpawnRequest request, pid_t nurse
     order.box = member.identity.box;
     order.parent = member.parent;
     order.chain = member.identity.chain;
+    order.parameters = member.parameters;
     order.receipt = ledger_.receipt(member);
     order.link = std::move(*kept[0]);
     order.nursery = std::move(*kept[1]);

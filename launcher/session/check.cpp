@@ -1,8 +1,10 @@
 #include "launcher/session/check.h"
 
+#include <algorithm>
 #include <set>
 
 #include "base/directories.h"
+#include "launcher/session/accounts.h"
 #include "launcher/session/leases.h"
 #include "launcher/session/prepared.h"
 #include "launcher/session/recorder.h"
@@ -19,7 +21,9 @@ void check_scope(const Prepared& prepared, const RunRequest& request, const Plac
   const std::vector<Grant> grants = collect_grants(prepared.policy, request.scope, prepared.project,
                                                    prepared.layers.templates, request.env_files);
   Recorder recorder(base::state_directory() + "/audit", common_record(prepared, request, place));
-  resolver::Resolver resolver = make_resolver(prepared.project);
+  resolver::Resolver resolver = make_resolver(
+      prepared.project, Ask::kTerminal,
+      find_account(prepared.policy.scopes.at(request.scope), prepared.project, recorder));
   const Leases leases(resolver, recorder);
   const std::vector<Wanted> all = wanted(grants);
   const std::vector<resolver::Resolution> resolutions = resolve(all, resolver, recorder);
@@ -41,6 +45,11 @@ void check_scope(const Prepared& prepared, const RunRequest& request, const Plac
   }
 }
 
+bool can_bind(const policy::Scope& scope, const policy::Parameters& parameters) {
+  return std::all_of(scope.params.begin(), scope.params.end(),
+                     [&](const auto& parameter) { return parameters.count(parameter.first) != 0; });
+}
+
 }  // namespace
 
 std::vector<Checked> check(RunRequest request) {
@@ -60,9 +69,14 @@ std::vector<Checked> check(RunRequest request) {
   }
   request.env_files.clear();  // commands get nothing of them
   for (const std::string& scope : others) {
+    const policy::Scope& its = prepared.unbound.scopes.at(scope);
+    if (!can_bind(its, prepared.parameters)) {
+      continue;  // the first box cannot run what has it
+    }
     request.scope = scope;
     place.chain = scope;
-    check_scope(prepared, request, place, checked);
+    const Prepared own(prepared, scope, policy::bind_parameters(its, {}, prepared.parameters));
+    check_scope(own, request, place, checked);
   }
   return checked;
 }

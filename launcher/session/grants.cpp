@@ -58,6 +58,17 @@ Grant from_policy(const policy::Secret& secret, const Templates& templates) {
   } else {
     grant.source = resolver::parse_reference(secret.from);
   }
+  if (const auto* pieces = std::get_if<resolver::Template>(&grant.source)) {
+    for (const auto& piece : *pieces) {
+      const auto* inner = std::get_if<Reference>(&piece);
+      if (inner != nullptr && inner->text.find("${") != std::string::npos) {
+        throw Error(Status::kConfiguration,
+                    secret.template_file + ": the variable in " + base::printable(inner->text) +
+                        " is not bound: parameters have no part in templates",
+                    "give the secret a \"from\" of its own");
+      }
+    }
+  }
   const auto* reference = std::get_if<Reference>(&grant.source);
   if (secret.cache && reference != nullptr && !on_network(*reference)) {
     throw Error(Status::kConfiguration,

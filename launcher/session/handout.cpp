@@ -33,7 +33,7 @@ resolver::Secret release_one(Grant grant, const char* verb) {
   common.actor = identity.name + "/agentbox";
   common.command = verb;
   Recorder recorder(base::state_directory() + "/audit", std::move(common));
-  resolver::Resolver resolver = make_resolver(project_here(identity));
+  resolver::Resolver resolver = make_resolver(project_here(identity), Ask::kTerminal, kUsersOwn);
   std::vector<Grant> grants;
   grants.push_back(std::move(grant));
   Leases leases(resolver, recorder);

@@ -281,7 +281,7 @@ void Import::read_back() const {
   common.actor = identity.name + "/agentbox";
   common.command = "import";
   Recorder recorder(base::state_directory() + "/audit", std::move(common));
-  resolver::Resolver resolver = make_resolver(project_);
+  resolver::Resolver resolver = make_resolver(project_, Ask::kTerminal, kUsersOwn);
   std::vector<Grant> grants;
   std::vector<const Secret*> values;
   for (std::size_t i = 0; i < rows_.size(); ++i) {

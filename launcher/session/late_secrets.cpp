@@ -141,11 +141,15 @@ approvals::Decision LateSecrets::decide(const Wish& wish) {
   request.box = common_.box;
   request.chain = common_.chain;
   request.scope = scope_.name;
+  const std::string parameters = policy::text_of(prepared_.parameters);
+  if (!parameters.empty()) {
+    request.scope += " (" + parameters + ")";
+  }
   request.reason = wish.reason;
   request.rule = scope_.place.text();
   request.secrets = {wish.name};
   if (approve == policy::Approve::kSession) {
-    request.session_key = request.chain + "\nsecret\n" + wish.name;
+    request.session_key = request.chain + '\n' + parameters + "\nsecret\n" + wish.name;
   }
   return approvals_->decide(std::move(request));
 }
@@ -169,7 +173,7 @@ void LateSecrets::fulfil(const Wish& wish) {
     grant.env.clear();
     grant.file = join(box::kSecretsDirectory, wish.name);
   }
-  sources_.emplace_back(prepared_.project, recorder_);
+  sources_.emplace_back(prepared_.project, scope_, recorder_);
   Source& source = sources_.back();
   const std::vector<Released> released =
       release(std::move(grants), source.resolver, recorder_, Look::kAgain);

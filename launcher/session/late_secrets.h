@@ -14,6 +14,7 @@
 #include "audit/log.h"
 #include "launcher/approvals/queue.h"
 #include "launcher/broker/broker.h"
+#include "launcher/session/accounts.h"
 #include "launcher/session/leases.h"
 #include "launcher/session/prepared.h"
 #include "launcher/session/recorder.h"
@@ -63,8 +64,11 @@ class LateSecrets {
   };
   // What a value came from, kept for its leases.
   struct Source {
-    Source(const Project& project, Recorder& recorder)
-        : resolver(make_resolver(project, Ask::kNever)), leases(resolver, recorder) {}
+    Source(const Project& project, const policy::Scope& scope, Recorder& recorder)
+        : resolver(
+              make_resolver(project, Ask::kNever,
+                            find_account(scope, project, recorder, Ask::kNever, Look::kAgain))),
+          leases(resolver, recorder) {}
     resolver::Resolver resolver;
     Leases leases;
   };

@@ -25,13 +25,18 @@ approvals::Request read_question(const json& said) {
   request.box = said.at("box");
   request.chain = said.at("chain");
   request.scope = said.at("scope");
+  const std::string parameters = said.at("parameters"), fixed = said.at("fixed");
+  if (!parameters.empty()) {
+    request.scope += " (" + parameters + ")";
+  }
   request.reason = said.at("reason");
   request.rule = said.at("rule");
   request.command = said.at("command");
   request.secrets = said.at("secrets");
   request.hosts = said.at("hosts");
   if (said.at("session").get<bool>()) {
-    request.session_key = request.chain + '\n' + request.scope;
+    // Who says yes to one tenant's box has said nothing about another's.
+    request.session_key = request.chain + '\n' + fixed + '\n' + request.scope;
   }
   return request;
 }

@@ -42,11 +42,28 @@ Prepared::Prepared(const RunRequest& request)
       layers(load_layers(project, {.profiles = request.profiles,
                                    .policy_file = request.policy_file,
                                    .program = program_name(request)})),
-      policy(effective_policy(project, layers)) {
-  check_scope(policy, request.scope);
+      unbound(effective_policy(project, layers)) {
+  check_scope(unbound, request.scope);
+  parameters = bind_parameters(unbound.scopes.at(request.scope), request.parameters, {});
+  policy = bound_policy(unbound, request.scope, parameters);
   check_home(policy, identity);
   protect_repository(project.root, identity, policy);
   commands = find_commands(policy, identity, project);
+}
+
+Prepared::Prepared(const Prepared& first, const std::string& scope,
+                   const policy::Parameters& values)
+    : identity(first.identity),
+      project(first.project),
+      layers(first.layers),
+      unbound(first.unbound),
+      parameters(values),
+      policy(first.policy),
+      commands(first.commands) {
+  // The first box's policy is the written one with more in it: what protects its repository.
+  policy.secrets = unbound.secrets;
+  policy.scopes = unbound.scopes;
+  policy = bound_policy(policy, scope, parameters);
 }
 
 Place first_place(const std::string& scope) {
@@ -61,6 +78,7 @@ audit::Record common_record(const Prepared& prepared, const RunRequest& request,
   record.parent = place.parent;
   record.scope = request.scope;
   record.chain = place.chain;
+  record.parameters = policy::text_of(prepared.parameters);
   const std::string program = program_name(request);
   record.command = request.command.empty() ? "" : request.command.front();
   record.actor = prepared.identity.name + "/" + (program.empty() ? "agentbox" : program);

@@ -7,20 +7,25 @@
 #include "launcher/session/layers.h"
 #include "launcher/session/project.h"
 #include "launcher/session/session.h"
+#include "policy/parameters.h"
 #include "policy/policy.h"
 
 namespace agentbox::session {
 
 // Who, where, and under which policy. Throws base::Error: what find_project, load_layers,
-// effective_policy and find_commands throw, and kConfiguration for a scope that the policy does not
-// have.
+// effective_policy, bind_parameters and find_commands throw, and kConfiguration for a scope that
+// the policy does not have.
 struct Prepared {
   explicit Prepared(const RunRequest& request);
+  // The same for another box of the session, in `scope`, with these parameters.
+  Prepared(const Prepared& first, const std::string& scope, const policy::Parameters& values);
 
   Identity identity;
   Project project;
   Layers layers;
-  policy::Policy policy;
+  policy::Policy unbound;  // as it is written
+  policy::Parameters parameters;
+  policy::Policy policy;  // with the variables of this box's scope bound
   HeldPrograms commands;
 };
 

@@ -25,6 +25,7 @@ void Recorder::write(audit::Record record) {
   fill(record.parent, common_.parent);
   fill(record.scope, common_.scope);
   fill(record.chain, common_.chain);
+  fill(record.parameters, common_.parameters);
   fill(record.actor, common_.actor);
   fill(record.command, common_.command);
   fill(record.policy, common_.policy);

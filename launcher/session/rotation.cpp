@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "base/error.h"
+#include "launcher/session/accounts.h"
 #include "launcher/session/store.h"
 
 namespace agentbox::session {
@@ -40,9 +41,9 @@ std::optional<Grant> without_value(const Grant& grant) {
 
 }  // namespace
 
-Rotation::Rotation(const Project& project, const std::vector<Grant>& grants, Recorder& recorder,
-                   Deliver deliver)
-    : project_(project), recorder_(recorder), deliver_(std::move(deliver)) {
+Rotation::Rotation(const Project& project, const policy::Scope& scope,
+                   const std::vector<Grant>& grants, Recorder& recorder, Deliver deliver)
+    : project_(project), scope_(scope), recorder_(recorder), deliver_(std::move(deliver)) {
   for (const Grant& grant : grants) {
     if (std::optional<Grant> copy = without_value(grant)) {
       held_.emplace_back().grant = std::move(*copy);
@@ -178,7 +179,17 @@ std::vector<Rotated> Rotation::look(const std::vector<Held*>& wanted_now) {
       grants.push_back(*without_value(held->grant));
     }
   }
-  resolver::Resolver resolver = make_resolver(project_, Ask::kNever);
+  std::shared_ptr<const resolver::Account> account;
+  try {
+    account = find_account(scope_, project_, recorder_, Ask::kNever, Look::kAgain);
+  } catch (const base::Error& error) {
+    // What the box has stays good; the store of the account may be back next time.
+    for (const Grant& grant : grants) {
+      rotated.push_back({grant.name, Rotated::Outcome::kFailed, error.what()});
+    }
+    return rotated;
+  }
+  resolver::Resolver resolver = make_resolver(project_, Ask::kNever, std::move(account));
   std::vector<resolver::Resolution> resolutions =
       resolve(wanted(grants), resolver, recorder_, Look::kAgain);
   std::size_t next = 0;

@@ -44,8 +44,8 @@ class Rotation {
   using Deliver = std::function<void(const std::vector<Released>&)>;
 
   // Before release() takes the grants.
-  Rotation(const Project& project, const std::vector<Grant>& grants, Recorder& recorder,
-           Deliver deliver);
+  Rotation(const Project& project, const policy::Scope& scope, const std::vector<Grant>& grants,
+           Recorder& recorder, Deliver deliver);
   ~Rotation();
   Rotation(const Rotation&) = delete;
   Rotation& operator=(const Rotation&) = delete;
@@ -83,6 +83,7 @@ class Rotation {
   Rotated replace(Held& held, resolver::Secret value, const std::string& version);
 
   const Project& project_;
+  const policy::Scope& scope_;
   Recorder& recorder_;
   const Deliver deliver_;
   std::vector<Held> held_;  // the thread's, once started

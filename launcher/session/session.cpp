@@ -23,6 +23,7 @@
 #include "launcher/control/roster.h"
 #include "launcher/control/server.h"
 #include "launcher/nursery/asking.h"
+#include "launcher/session/accounts.h"
 #include "launcher/session/approvals.h"
 #include "launcher/session/desk.h"
 #include "launcher/session/environment.h"
@@ -287,10 +288,12 @@ int drive(const RunRequest& request, const Prepared& prepared, const Seat& seat,
                    broker_context(prepared, tier, common, grants, late, recorder, seat.nursery));
   }
 
-  resolver::Resolver resolver = make_resolver(prepared.project);
+  const policy::Scope& scope = prepared.policy.scopes.at(request.scope);
+  resolver::Resolver resolver = make_resolver(prepared.project, Ask::kTerminal,
+                                              find_account(scope, prepared.project, recorder));
   Leases leases(resolver, recorder);
   MaskKeeper masks(request.masking);
-  Rotation rotation(prepared.project, grants, recorder, rotated(masks, world, handles));
+  Rotation rotation(prepared.project, scope, grants, recorder, rotated(masks, world, handles));
   const std::vector<Released> released = release(std::move(grants), resolver, recorder);
   {
     const SignalsBlocked blocked;
@@ -419,10 +422,11 @@ int run_in_world(const RunRequest& request, const Prepared& prepared, const Seat
   const audit::Record common = common_record(prepared, request, seat.place);
   Recorder recorder(base::state_directory() + "/audit", common);
   HistorySearch history(prepared, decisions.files);
-  World world(
-      prepared.identity, prepared.project, prepared.policy, decisions, recorder,
-      {.terminal = !request.messages && seat.terminal, .fresh = request.fresh, .tier = tier,
-       .commands = seat.program != nullptr ? HeldPrograms() : prepared.commands});
+  World world(prepared.identity, prepared.project, prepared.policy, decisions, recorder,
+              {.terminal = !request.messages && seat.terminal,
+               .fresh = request.fresh,
+               .tier = tier,
+               .commands = seat.program != nullptr ? HeldPrograms() : prepared.commands});
   for (const Grant& grant : grants) {
     if (!grant.file.empty()) {
       world.deliver_file(grant.name, grant.file);
@@ -465,7 +469,8 @@ std::optional<nursery::Nursery> start_nursery(const RunRequest& request, const P
   if (request.review || !nursery::may_spawn(prepared.policy, request.scope)) {
     return std::nullopt;
   }
-  return nursery::Nursery::start({.policy = prepared.policy,
+  return nursery::Nursery::start({.policy = prepared.unbound,
+                                  .parameters = prepared.parameters,
                                   .session = place.session,
                                   .box = place.box,
                                   .scope = request.scope,

@@ -4,12 +4,15 @@
 #include <string>
 #include <vector>
 
+#include "policy/parameters.h"
+
 namespace agentbox::session {
 
 struct RunRequest {
   std::vector<std::string> profiles;
   std::string policy_file;
   std::string scope = "main";
+  policy::Parameters parameters;  // for the variables of the scope's references
   std::vector<std::string> env_files;
   bool masking = true;
   bool fresh = false;         // a home that is thrown away at the end

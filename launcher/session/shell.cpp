@@ -8,6 +8,7 @@
 
 #include "audit/id.h"
 #include "base/directories.h"
+#include "launcher/session/accounts.h"
 #include "launcher/session/identity.h"
 #include "launcher/session/layers.h"
 #include "launcher/session/project.h"
@@ -83,7 +84,9 @@ std::vector<Released> shell_secrets() {
   common.command = "hook";
   common.policy = found->policy.hash;
   Recorder recorder(base::state_directory() + "/audit", std::move(common));
-  resolver::Resolver resolver = make_resolver(found->project);
+  resolver::Resolver resolver =
+      make_resolver(found->project, Ask::kTerminal,
+                    find_account(found->policy.scopes.at(kShellScope), found->project, recorder));
   return release(std::move(grants), resolver, recorder);
 }
 

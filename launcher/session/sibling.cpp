@@ -27,7 +27,7 @@ int run_sibling(const RunRequest& first, const Prepared& prepared, nursery::Orde
                 order.request.detach);
   try {
     check_directory(order.request.directory, prepared.project);
-    Prepared own = prepared;
+    Prepared own(prepared, order.request.scope, order.parameters);
     own.project.working_directory = order.request.directory;
     RunRequest request;
     request.scope = order.request.scope;

@@ -66,16 +66,17 @@ void create_passphrase_store() {
       .create(resolver::LocalStore::Key::kPassphrase);
 }
 
-resolver::Resolver make_resolver(const Project& project, Ask ask) {
-  resolver::Resolver resolver;
+resolver::Resolver make_resolver(const Project& project, Ask ask,
+                                 std::shared_ptr<const resolver::Account> account) {
+  resolver::Resolver resolver(std::move(account));
   if (ask == Ask::kTerminal) {
     resolver.add("local",
                  std::make_shared<resolver::LocalBackend>(store_directory(), ask_passphrase));
   }
-  resolver::OpBackend::Options options;
-  options.avoid = {project.root, project.working_directory};
-  resolver.add("aws-sm", std::make_shared<resolver::AwsSecretsBackend>(resolver::Environment(),
-                                                                       options.avoid));
+  resolver::OpBackend::Options options{resolver.variables(),
+                                       {project.root, project.working_directory}};
+  resolver.add("aws-sm", std::make_shared<resolver::AwsSecretsBackend>(
+                             resolver::Environment(resolver.variables()), options.avoid));
   const resolver::ToolOptions tools{environ, options.avoid};
   resolver.add("exec", std::make_shared<resolver::ExecBackend>(tools));
   resolver.add("pass", std::make_shared<resolver::PassBackend>(tools));

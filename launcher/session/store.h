@@ -19,9 +19,15 @@ void create_passphrase_store();
 // Whether a store may ask for its passphrase on the terminal.
 enum class Ask { kTerminal, kNever };
 
+// The user's own account, as all that no scope has a say in.
+inline const std::shared_ptr<const resolver::Account> kUsersOwn = nullptr;
+
 // A resolver for this session: local:// from that store, others by programs that are not below the
-// project. Nothing is opened before the first reference.
-resolver::Resolver make_resolver(const Project& project, Ask ask = Ask::kTerminal);
+// project, on that account, or the user's own. Nothing is opened before the first reference.
+// The account has no default: where find_account() is forgotten, a scope that has one of its own
+// would silently be served on the user's.
+resolver::Resolver make_resolver(const Project& project, Ask ask,
+                                 std::shared_ptr<const resolver::Account> account);
 
 // Where values are to be put in a store other than the local one.
 struct StorePlace {

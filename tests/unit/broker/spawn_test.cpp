@@ -280,5 +280,20 @@ TEST(SpawnRequest, IsReadStrictly) {
   }
 }
 
+TEST(SpawnRequest, ACommandHasNeitherScopeNorParameters) {
+  const json good = {{"command", "gh"}, {"argv", {"gh"}}, {"cwd", "/"}};
+  std::string problem;
+  ASSERT_TRUE(read_spawn_request(good, problem)) << problem;
+  for (const auto& [key, value] :
+       {std::pair<const char*, json>{"scope", "tests"}, {"params", {{"tenant", "acme"}}}}) {
+    json params = good;
+    params[key] = value;
+    EXPECT_FALSE(read_spawn_request(params, problem)) << params;
+  }
+  const json bound = {
+      {"scope", "db"}, {"params", {{"tenant", "acme"}}}, {"argv", {"true"}}, {"cwd", "/"}};
+  EXPECT_TRUE(read_spawn_request(bound, problem)) << problem;
+}
+
 }  // namespace
 }  // namespace agentbox::broker

@@ -90,5 +90,25 @@ TEST_F(AdmissionTest, TheRuleIsTheLineThatAllowsTheArguments) {
   EXPECT_EQ(admission_.rule(main_, command({"gh", "pr"})), "policy.json:3:55: command gh");
 }
 
+TEST(AdmissionOfTenantsTest, ACommandGetsTheParametersOfItsBoxAndNoOthers) {
+  const policy::Policy policy = policy_of(R"({"version": 1,
+      "scopes": {"main": {}, "github": {"params": {"tenant": "[a-z]{1,12}"}}},
+      "commands": {"gh": {"scope": "github"}}})");
+  Admission admission(policy);
+  broker::SpawnRequest request;
+  request.command = "gh";
+  request.scope = "github";
+  request.arguments = {"gh"};
+  Parent parent{.box = "1", .scope = "main", .chain = "main", .depth = 0, .of_command = false};
+  const auto judged = [&] { return admission.judge(parent, request, 0, Clock::now()); };
+  ASSERT_TRUE(judged().has_value());
+  EXPECT_NE(judged()->message.find("needs the parameter"), std::string::npos) << judged()->message;
+  request.parameters = {{"tenant", "globex"}};
+  EXPECT_TRUE(judged().has_value());
+  parent.parameters = {{"tenant", "acme"}};
+  EXPECT_FALSE(judged().has_value());
+  EXPECT_EQ(admission.bind(parent, request), (policy::Parameters{{"tenant", "acme"}}));
+}
+
 }  // namespace
 }  // namespace agentbox::nursery

@@ -78,6 +78,8 @@ bool valid(const Json& rule, const Json& value) {
     } else if (keyword == "pattern") {
       good = !value.is_string() ||
              std::regex_search(value.get<std::string>(), std::regex(wanted.get<std::string>()));
+    } else if (keyword == "minItems") {
+      good = !value.is_array() || value.size() >= wanted.get<std::size_t>();
     } else if (keyword == "minLength") {
       good = !value.is_string() || value.get<std::string>().size() >= wanted.get<std::size_t>();
     } else if (keyword == "minimum") {
