@@ -43,7 +43,7 @@ constexpr std::array kVerbs = {
     Verb{"kill", "end a session or one of its boxes", cli::kill},
     Verb{"approve", "answer what boxes ask of you", cli::approve},
     Verb{"spawn", "inside a box: start a command in a box of another scope", cli::spawn},
-    Verb{"status", "inside a box: its session, scope and secrets by name", cli::status},
+    Verb{"status", "a box's scope and secrets; outside, what waits for review", cli::status},
     Verb{"mcp", "inside a box: the MCP server that its agent asks", cli::mcp},
     Verb{"mcp-wrap", "an MCP server in a box of its own, its answers masked", cli::mcp_wrap},
     Verb{"log", "show and verify the audit log", cli::log},

@@ -3,9 +3,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/encode.h"
-#include "base/error.h"
 #include "launcher/broker/client.h"
 #include "launcher/cli/verbs.h"
+#include "launcher/review/layer.h"
+#include "launcher/session/review.h"
 
 namespace agentbox::cli {
 
@@ -16,7 +17,8 @@ namespace po = boost::program_options;
 constexpr Usage kUsage = {
     "agentbox status [--json]",
     "Inside a box: which session and scope this is, which secrets are here by name and place (never\n"
-    "a value), and which scopes it may start.",
+    "a value), and which scopes it may start. Outside: the sessions whose changes wait for\n"
+    "`agentbox review`.",
     ""};
 
 void print_list(const char* heading, const nlohmann::json& list) {
@@ -26,6 +28,29 @@ void print_list(const char* heading, const nlohmann::json& list) {
                                                             : entry.dump())
                               .c_str());
   }
+}
+
+int outside(bool as_json) {
+  nlohmann::json reviews = nlohmann::json::array();
+  for (const review::Listed& one : review::list(session::review_directory())) {
+    if (!one.running) {
+      reviews.push_back({{"id", one.manifest.id}, {"project", one.manifest.project}});
+    }
+  }
+  if (as_json) {
+    const nlohmann::json all = {{"status", nullptr}, {"reviews", reviews}};
+    std::puts(all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    return 0;
+  }
+  std::puts("This is no box; start one with `agentbox run -- COMMAND`.");
+  if (!reviews.empty()) {
+    std::puts("changes wait for `agentbox review` in");
+  }
+  for (const nlohmann::json& one : reviews) {
+    std::printf("  %s  %s\n", base::printable(one["id"].get<std::string>()).c_str(),
+                base::printable(one["project"].get<std::string>()).c_str());
+  }
+  return 0;
 }
 
 }  // namespace
@@ -39,8 +64,7 @@ int status(const Arguments& arguments) {
   }
   const char* socket = std::getenv("AGENTBOX_SOCKET");
   if (socket == nullptr) {
-    throw base::Error(base::Status::kFailed, "this is no box: AGENTBOX_SOCKET is not set",
-                      "start one with `agentbox run -- COMMAND`");
+    return outside(json);
   }
   const nlohmann::json all = {{"status", broker::call(socket, "status")},
                               {"secrets", broker::call(socket, "list_secrets")},

@@ -235,6 +235,22 @@ class Files(ReviewTest):
         self.assertEqual((self.project / "edit").read_text(), "new\n")
         self.assert_no_layer()
 
+    def test_status_outside_lists_what_waits(self):
+        def waiting():
+            answer = json.loads(self.agentbox("status", "--json").stdout)
+            self.assertIsNone(answer["status"])
+            return [(one["id"], one["project"]) for one in answer["reviews"]]
+
+        self.assertEqual(waiting(), [])
+        self.assertNotIn("review", self.agentbox("status").stdout.decode())
+        self.box("echo new >edit")
+        identity = self.waiting()[0]["id"]
+        self.assertEqual(waiting(), [(identity, str(self.project))])
+        self.assertIn(f"  {identity}  {self.project}\n", self.agentbox("status").stdout.decode())
+        self.box("agentbox status | grep -q session && ! agentbox status --json | grep reviews")  # not in a box
+        self.review("drop", "--yes", identity)
+        self.assertEqual(waiting(), [])
+
     def test_names_that_mean_something_to_a_mount(self):
         self.project = self.place / "a,lowerdir=:b\\c,upperdir=x"
         self.project.mkdir()
