@@ -94,7 +94,8 @@ class Bench:
         return done.stdout
 
     def memory(self):
-        script = (f"while [ ! -e begin ]; do sleep 0.2; done; for i in $(seq {self.children}); do agentbox spawn --scope leaf -- {CHILD} & done; "
+        script = ("while [ ! -e begin ]; do sleep 0.2; done; "
+                  f"for i in $(seq {self.children}); do agentbox spawn --scope leaf -- {CHILD} & done; "
                   "while [ ! -e end ]; do sleep 0.2; done")
         session = subprocess.Popen([self.agentbox, "run", "--", "sh", "-c", script], cwd=self.project,
                                    env=self.environment, stdin=subprocess.DEVNULL)
