@@ -418,7 +418,7 @@ AwsChain::Outcome AwsChain::ask_sts(HttpRequest request, const AwsCredentials* s
   }
   const Document::Node error = reply.root()["Error"];
   const auto words = [&](const char* member) {
-    const std::string_view text = error[member].text();
+    const std::string text = error[member].text();
     return source != nullptr
                ? server_words(text, {source->key.reveal(), source->session_token.reveal()})
                : server_words(text, {token});
