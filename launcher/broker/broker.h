@@ -25,6 +25,13 @@ struct SecretPlace {
   std::string env, file;  // where it is in the box; either may be empty
 };
 
+// A command of the policy that this box may run.
+struct CommandPlace {
+  std::string name, scope;
+  // What its arguments may begin with; any if it is left out.
+  std::optional<std::vector<std::string>> arguments;
+};
+
 // What became of a request for a secret.
 struct Requested {
   bool ready = false;  // false: on its way, ask again
@@ -39,6 +46,7 @@ struct Context {
   std::vector<SecretPlace> secrets;
   std::vector<std::string> on_request;  // names of secrets that this box may ask for
   std::vector<std::string> scopes;      // that this scope may spawn
+  std::vector<CommandPlace> commands;
   // Why a path or "host:port" (kind: "path" or "host") is as it is, in a sentence; nullopt when
   // this box is not to know. Called on the serving thread.
   std::function<std::optional<std::string>(const std::string& kind, const std::string& subject)>
@@ -46,6 +54,7 @@ struct Context {
   // Asks for a sibling and returns the broker's end of the link to it (spawning.h), over which a
   // refusal comes too. Empty: this box may start none. Called on the serving thread; must not wait.
   std::function<base::UniqueFd(const SpawnRequest& request, Stdio stdio)> spawn;
+  std::string no_spawn = "this box may start no other";  // what is said then
   // Where the secret of this name is, or will be. Called on the serving thread, must not wait. What
   // it throws as base::Error is told to the box: it names nothing outside.
   std::function<Requested(const std::string& name, const std::string& reason)> request;

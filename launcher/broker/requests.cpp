@@ -71,7 +71,15 @@ std::optional<json> list_secrets(Call& call, const json& params) {
 
 std::optional<json> list_scopes(Call& call, const json& params) {
   require_no_params(params);
-  return json{{"scopes", call.context.scopes}};
+  json commands = json::array();
+  for (const CommandPlace& command : call.context.commands) {
+    json one = {{"name", command.name}, {"scope", command.scope}};
+    if (command.arguments) {
+      one["args"] = *command.arguments;
+    }
+    commands.push_back(std::move(one));
+  }
+  return json{{"scopes", call.context.scopes}, {"commands", std::move(commands)}};
 }
 
 std::optional<json> explain(Call& call, const json& params) {
@@ -109,7 +117,7 @@ std::optional<json> spawn(Call& call, const json& params) {
   }
   call.descriptors.clear();
   if (!call.context.spawn) {
-    throw Refusal{"denied", "this box may start no other"};
+    throw Refusal{"denied", call.context.no_spawn};
   }
   if (!call.caller.may_spawn()) {
     throw Refusal{"limit", "this box has too many children"};
@@ -155,9 +163,8 @@ std::optional<json> request_secret(Call& call, const json& params) {
   constexpr std::size_t kLongestReason = 1024;
   const auto name = params.find("name");
   const auto reason = params.find("reason");
-  if (params.size() != 2 || name == params.end() || !name->is_string() ||
-      reason == params.end() || !reason->is_string() ||
-      reason->get_ref<const std::string&>().size() > kLongestReason) {
+  if (params.size() != 2 || name == params.end() || !name->is_string() || reason == params.end() ||
+      !reason->is_string() || reason->get_ref<const std::string&>().size() > kLongestReason) {
     throw Refusal{"bad_params", "give \"name\" and \"reason\", a string of at most 1024 bytes"};
   }
   if (!call.context.request) {

@@ -63,12 +63,20 @@ Tool list_secrets(const Ask& ask) {
 }
 
 Tool list_scopes(const Ask& ask) {
+  const Json command = {
+      {"type", "object"},
+      {"properties",
+       {{"name", {{"type", "string"}}}, {"scope", {{"type", "string"}}}, {"args", names_schema()}}},
+      {"required", {"name", "scope"}}};
   return {{.name = "list_scopes",
            .title = "List scopes",
            .text = "Lists the scopes that this box may start boxes in. Each has secrets, files and "
-                   "hosts of its own.",
+                   "hosts of its own. commands names programs that run in such a box when they are "
+                   "typed, and what their arguments may begin with (args; any if it is not there).",
            .input = no_arguments(),
-           .output = object_schema({{"scopes", names_schema()}}, {"scopes"}),
+           .output = object_schema(
+               {{"scopes", names_schema()}, {"commands", {{"type", "array"}, {"items", command}}}},
+               {"scopes", "commands"}),
            .read_only = true},
           [ask](Call& call) {
             Arguments(call.arguments(), {});

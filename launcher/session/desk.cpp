@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "launcher/nursery/asking.h"
+#include "launcher/nursery/nursery.h"
 #include "launcher/session/explain.h"
 
 namespace agentbox::session {
@@ -29,11 +30,27 @@ std::optional<std::string> sentence(const Prepared& prepared, Tier tier, const s
   }
 }
 
+std::vector<broker::CommandPlace> places_of(
+    const std::map<std::string, policy::Command>& commands) {
+  std::vector<broker::CommandPlace> places;
+  for (const auto& [name, command] : commands) {
+    broker::CommandPlace place{.name = name, .scope = command.scope, .arguments = {}};
+    if (command.args) {
+      place.arguments.emplace();
+      for (const policy::Pattern& rule : *command.args) {
+        place.arguments->push_back(rule.text);
+      }
+    }
+    places.push_back(std::move(place));
+  }
+  return places;
+}
+
 }  // namespace
 
 broker::Context broker_context(const Prepared& prepared, Tier tier, const audit::Record& common,
                                const std::vector<Grant>& grants, LateSecrets& late,
-                               Recorder& recorder, int nursery) {
+                               Recorder& recorder, int nursery, bool of_command) {
   broker::Context context;
   context.session = common.session;
   context.box = common.box;
@@ -50,6 +67,13 @@ broker::Context broker_context(const Prepared& prepared, Tier tier, const audit:
     return late.request(name, reason);
   };
   context.scopes = prepared.policy.scopes.at(common.scope).spawn;
+  if (nursery >= 0 && !of_command) {
+    context.commands = places_of(prepared.policy.commands);
+  }
+  if (nursery < 0 && nursery::may_spawn(prepared.policy, common.scope)) {
+    context.no_spawn =
+        "a session with --review has no other boxes, and so none for the policy's commands";
+  }
   if (nursery >= 0) {
     context.spawn = [nursery](const broker::SpawnRequest& request, broker::Stdio stdio) {
       return nursery::ask(nursery, request, std::move(stdio));

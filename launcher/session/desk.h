@@ -13,10 +13,11 @@
 namespace agentbox::session {
 
 // Names and places of what the scope grants, never a value; explanations of this policy. Siblings
-// are asked for at `nursery` (nursery::ask), if it is not -1. Keeps references to `prepared`, `late`
+// are asked for at `nursery` (nursery::ask), if it is not -1; by the box of a command, no other
+// command. Keeps references to `prepared`, `late`
 // and `recorder`, and the number.
 broker::Context broker_context(const Prepared& prepared, Tier tier, const audit::Record& common,
                                const std::vector<Grant>& grants, LateSecrets& late,
-                               Recorder& recorder, int nursery);
+                               Recorder& recorder, int nursery, bool of_command);
 
 }  // namespace agentbox::session

@@ -285,7 +285,8 @@ int drive(const RunRequest& request, const Prepared& prepared, const Seat& seat,
     const SignalsBlocked blocked;
     world.serve(handles);
     broker.emplace(broker::listen_at(handles.secrets.get(), broker::kSocketName),
-                   broker_context(prepared, tier, common, grants, late, recorder, seat.nursery));
+                   broker_context(prepared, tier, common, grants, late, recorder, seat.nursery,
+                                  seat.program != nullptr));
   }
 
   const policy::Scope& scope = prepared.policy.scopes.at(request.scope);

@@ -63,7 +63,7 @@ class McpTest(SessionTest):
 
     def test_scopes_and_decisions_are_told(self):
         self.standard_policy()
-        self.assertEqual(self.call("list_scopes")["structuredContent"], {"scopes": ["tests"]})
+        self.assertEqual(self.call("list_scopes")["structuredContent"], {"scopes": ["tests"], "commands": []})
         self.assertIn("hidden", self.call("explain", path=".env")["structuredContent"]["decision"])
 
     def test_each_question_is_on_the_log(self):

@@ -51,8 +51,9 @@ class ShimsTest(SessionTest):
             "commands": {"gh": {"scope": "github", "args": self.ARGS}}, **members})
         self.trust()
 
-    def box(self, script, status=0, **keywords):
-        result = self.agentbox("run", "--", "sh", "-c", script, **keywords)
+    def box(self, script, status=0, review=False, **keywords):
+        options = ["--review"] if review else []
+        result = self.agentbox("run", *options, "--", "sh", "-c", script, **keywords)
         self.assertEqual(result.returncode, status, result.stderr.decode() + result.stdout.decode())
         self.assertNotIn(self.token.encode(), result.stdout + result.stderr)
         return result
@@ -141,6 +142,27 @@ class ShimsTest(SessionTest):
         self.assertEqual(rows, [["ok", "main", "own"], ["failed", "github", "gh"]])
         result = self.agentbox("check", "--scope", "main")
         self.assertEqual(result.returncode, 0, result.stderr.decode())
+
+    def test_the_box_is_told_what_it_may_run(self):
+        self.write_policy(commands={"gh": {"scope": "github", "args": self.ARGS},
+                                    "cat": {"scope": "github"}, "ls": {"scope": "main", "args": []}})
+        said = self.box("agentbox status --json; agentbox status; echo x | gh pr told")
+        status, end = json.JSONDecoder().raw_decode(said.stdout.decode())
+        self.assertEqual(status["scopes"], {"scopes": [], "commands": [
+            {"name": "cat", "scope": "github"},
+            {"name": "gh", "scope": "github", "args": self.ARGS},
+            {"name": "ls", "scope": "main", "args": []}]})
+        for line in ("  cat \u2026  (scope github)", "  gh pr, gh issue  (scope github)",
+                     "  ls, which may be given nothing  (scope main)"):
+            self.assertIn(line, said.stdout.decode()[end:].splitlines())
+        tree = self.agentbox("log", "tree").stdout.decode()
+        self.assertRegex(tree, r"\n +box \w+  scope github  gh  .*\n +started by .*: command gh\n")
+
+    def test_a_review_has_no_commands(self):
+        result = self.box("gh pr; echo $?; agentbox status --json", review=True)
+        self.assertEqual(result.stdout.split()[0], b"77")
+        self.assertIn(b"--review", result.stderr)
+        self.assertIn(b'"commands": []', result.stdout)
 
     def test_without_the_program_nothing_starts(self):
         (self.tools / "gh").unlink()
