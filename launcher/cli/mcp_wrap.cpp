@@ -10,6 +10,7 @@
 #include "launcher/cli/box_socket.h"
 #include "launcher/cli/verbs.h"
 #include "launcher/session/session.h"
+#include "policy/parameters.h"
 
 namespace agentbox::cli {
 
@@ -28,7 +29,8 @@ constexpr Usage kUsage = {
 int start_beside(const std::string& socket, const session::RunRequest& wanted) {
   if (!wanted.profiles.empty() || !wanted.policy_file.empty()) {
     throw base::Error(base::Status::kFailed,
-                      "this is a box, whose session has its policy already: only --scope counts",
+                      "this is a box, whose session has its policy already: only --scope and "
+                      "--param count",
                       "agentbox mcp-wrap --scope NAME -- COMMAND");
   }
   broker::SpawnRequest request;
@@ -36,6 +38,7 @@ int start_beside(const std::string& socket, const session::RunRequest& wanted) {
   request.arguments = wanted.command;
   request.directory = std::filesystem::current_path().string();
   request.reason = "an MCP server";
+  request.parameters = wanted.parameters;
   request.messages = true;
   // Standard error is where a client looks for what its server has to say.
   const broker::Escorted told = {.waiting =
@@ -52,16 +55,19 @@ int start_beside(const std::string& socket, const session::RunRequest& wanted) {
 
 int mcp_wrap(const Arguments& arguments) {
   session::RunRequest request;
+  Arguments parameters;
   auto [own, command] = split_command(arguments);
   request.command = std::move(command);
   po::options_description options("Options");
   options.add_options()("scope", po::value(&request.scope)->value_name("NAME"),
                         "the scope of the policy to run it as (default: main)")(
+      "param", po::value(&parameters)->value_name("NAME=VALUE"), "as for `agentbox run`")(
       "profile", po::value(&request.profiles)->value_name("NAME"), "as for `agentbox run`")(
       "policy", po::value(&request.policy_file)->value_name("FILE"), "as for `agentbox run`");
   if (!parse_options(kUsage, options, {}, {}, own)) {
     return 0;
   }
+  request.parameters = policy::read_parameters(parameters);
   if (request.command.empty()) {
     throw base::Error(base::Status::kFailed, "no server to run",
                       "write it after \"--\": agentbox mcp-wrap --scope db -- npx some-server");

@@ -36,9 +36,12 @@ std::string age(std::int64_t since) {
 // A box, then those it started.
 void print(const json& boxes, const json& box, std::size_t depth) {
   const int pid = box.at("pid");
+  std::string scope = box.at("scope");
+  if (const std::string parameters = box.at("parameters"); !parameters.empty()) {
+    scope += " (" + parameters + ")";
+  }
   std::printf("%*s%s  %-12s %8s %6s  %s\n", static_cast<int>(2 + 2 * depth), "",
-              box.at("box").get<std::string>().c_str(),
-              base::printable(box.at("scope").get<std::string>()).c_str(),
+              box.at("box").get<std::string>().c_str(), base::printable(scope).c_str(),
               pid < 0 ? "starting" : std::to_string(pid).c_str(), age(box.at("since")).c_str(),
               base::printable(box.at("command").get<std::string>()).c_str());
   for (const json& other : boxes) {

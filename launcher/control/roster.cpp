@@ -67,6 +67,7 @@ json Roster::list() const {
                      {"parent", member.parent},
                      {"scope", member.scope},
                      {"chain", member.chain},
+                     {"parameters", member.parameters},
                      {"command", member.command},
                      {"pid", member.process ? number_of(member.process) : -1},
                      {"since", since.count()}});

@@ -18,7 +18,8 @@ namespace agentbox::control {
 struct Member {
   std::string box, parent;  // ids; `parent` is empty for the session's first box
   std::string scope, chain;
-  std::string command;  // argv[0]
+  std::string command;          // argv[0]
+  std::string parameters = {};  // of its scope, for people: "tenant=acme"
   std::chrono::system_clock::time_point since = std::chrono::system_clock::now();
   base::UniqueFd process;     // pidfd of the box's first process; none while it starts
   std::function<void()> end;  // how to end it besides; called on the serving thread
@@ -48,8 +49,9 @@ class Roster {
 
   [[nodiscard]] Place enter(Member member);
 
-  // "ps" gives {"boxes": [{box, parent, scope, chain, command, pid, since}]}, oldest first,
-  // `since` in seconds since the epoch, `pid` -1 before and after the box's life. "kill" takes
+  // "ps" gives {"boxes": [{box, parent, scope, chain, parameters, command, pid, since}]}, oldest
+  // first, `since` in seconds since the epoch, `pid` -1 before and after the box's life. "kill"
+  // takes
   // {"box": ID} or nothing for all of them, sends SIGKILL to the first process of each, with which
   // a PID namespace ends, calls its `end`, and gives {"killed": [ID…]}. The handlers keep a
   // reference to this.

@@ -315,6 +315,7 @@ void Server::start(const Member& parent, SupervisorLine::Held held, const char* 
                     {"parent", member.parent},
                     {"scope", member.identity.scope},
                     {"chain", member.identity.chain},
+                    {"parameters", policy::text_of(member.parameters)},
                     {"command", member.command}});
   members_.push_back(std::move(member));
 }

@@ -151,6 +151,7 @@ void Liaison::enter(const json& said) {
                                       .scope = said.at("scope"),
                                       .chain = said.at("chain"),
                                       .command = said.at("command"),
+                                      .parameters = said.at("parameters"),
                                       .process = {},
                                       .end = [this, box] {
                                         send({{"kill", box}});

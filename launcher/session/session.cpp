@@ -349,6 +349,7 @@ int drive(const RunRequest& request, const Prepared& prepared, const Seat& seat,
                                 .scope = common.scope,
                                 .chain = common.scope,
                                 .command = request.command.front(),
+                                .parameters = common.parameters,
                                 .process = box.process(),
                                 .end = {}}));
   } else if (seat.caller->gone()) {

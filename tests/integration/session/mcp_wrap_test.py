@@ -94,7 +94,7 @@ class McpWrapTest(SessionTest):
         result = self.agentbox("run", "--", "agentbox", "mcp-wrap", "--scope", "db", "--profile",
                                "claude", "--", "true")
         self.assertEqual(result.returncode, 125, result.stderr)
-        self.assertIn("only --scope counts", result.stderr.decode())
+        self.assertIn("only --scope and --param count", result.stderr.decode())
 
 
 if __name__ == "__main__":
